@@ -1,0 +1,38 @@
+//! The nouns: what a crate, a release, a finding, a claim, a match and a provenance row *are*. No IO, no clock, no rules.
+#![doc = include_str!("../README.md")]
+
+mod advisory;
+mod change;
+mod claim;
+mod coded;
+mod digest;
+mod finding;
+mod inspection;
+mod line;
+mod name;
+mod provenance;
+mod release;
+mod source;
+mod step;
+mod time;
+mod version;
+
+pub use advisory::{
+    AdvisoryFacts, AdvisoryId, AdvisoryKind, AdvisoryMatch, DbCommit, Licence, MatchFlag, Score, SeverityWord,
+};
+pub use change::{Change, ChangeKind};
+pub use claim::{Claim, ClaimError};
+pub use digest::{DigestError, GitOid, Sha256};
+pub use finding::{Finding, FindingCode, Findings, Severity};
+pub use inspection::{
+    ArchiveFacts, ArchiveFiles, DependencyFacts, Entry, EntryKind, FileUnreadable, Inspection, ManifestFacts,
+    TargetFacts, TargetKind,
+};
+pub use line::{DependencyKind, IndexDependency, IndexLine, LineError};
+pub use name::{CanonicalName, KrateName, NameError};
+pub use provenance::{AdvisoryState, AdvisorySummary, AsOf, Badge, ChecksumState, DbSummary, ProvenanceRow, Tone};
+pub use release::{Generation, Release, ReleaseId, ReleaseKey};
+pub use source::{Reason, SourceSummary, Verdict};
+pub use step::{DueMark, Priority, Step};
+pub use time::{Clock, FixedClock, TimeError, Timestamp};
+pub use version::{VersionError, VersionNum, semver_ord};

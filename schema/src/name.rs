@@ -1,0 +1,147 @@
+//! Crate names: the spelling that was published, and the canonical form that identifies it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A crate's name as published, e.g. `Inflector` or `serde-json`.
+///
+/// ASCII letters, digits, `-` and `_`, a letter first, at most 64 bytes: the registry's own rule (design 02).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct KrateName(String);
+
+/// The name that identifies a crate: lower case, `-` folded to `_`.
+///
+/// Two spellings of one canonical name can never both be registered, so it is the key of every lookup.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(with = "String")]
+pub struct CanonicalName(String);
+
+/// A text that cannot be the name of a crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No characters at all.
+    #[error("a crate name cannot be empty")]
+    Empty,
+    /// Longer than the registry allows.
+    #[error("crate name is {0} bytes long; the registry allows {max}", max = KrateName::MAX_LEN)]
+    TooLong(usize),
+    /// A character the registry does not allow there.
+    #[error("{0:?} cannot be the name of a crate: ASCII letters, digits, `-` and `_` only, a letter first")]
+    BadCharacter(String),
+}
+
+impl KrateName {
+    /// The registry's limit, in bytes.
+    pub const MAX_LEN: usize = 64;
+
+    /// Reads a published name.
+    ///
+    /// # Errors
+    /// When the text breaks the registry's rule for names.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let Some(first) = text.bytes().next() else {
+            return Err(NameError::Empty);
+        };
+        if text.len() > Self::MAX_LEN {
+            return Err(NameError::TooLong(text.len()));
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if !first.is_ascii_alphabetic() || !text.bytes().all(allowed) {
+            return Err(NameError::BadCharacter(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The published spelling.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The identity behind this spelling.
+    #[must_use]
+    pub fn canonical(&self) -> CanonicalName {
+        CanonicalName(self.0.to_ascii_lowercase().replace('-', "_"))
+    }
+
+    /// Where the index keeps this crate's file: `1/a`, `2/ab`, `3/a/abc`, `ab/cd/abcd…`, in lower case.
+    #[must_use]
+    pub fn index_path(&self) -> String {
+        let lower = self.0.to_ascii_lowercase();
+        match lower.len() {
+            1 | 2 => format!("{}/{lower}", lower.len()),
+            3 => format!("3/{}/{lower}", &lower[..1]),
+            _ => format!("{}/{}/{lower}", &lower[..2], &lower[2..4]),
+        }
+    }
+}
+
+impl CanonicalName {
+    /// The canonical text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for KrateName {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<KrateName> for String {
+    fn from(name: KrateName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for KrateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for CanonicalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_paths_follow_the_registrys_layout() {
+        for (name, path) in [
+            ("a", "1/a"),
+            ("Ab", "2/ab"),
+            ("abc", "3/a/abc"),
+            ("Inflector", "in/fl/inflector"),
+            ("serde-json", "se/rd/serde-json"),
+        ] {
+            assert_eq!(KrateName::parse(name).unwrap().index_path(), path);
+        }
+    }
+
+    #[test]
+    fn every_spelling_has_one_canonical_name() {
+        for name in ["serde-json", "Serde_JSON", "serde_json"] {
+            assert_eq!(KrateName::parse(name).unwrap().canonical().as_str(), "serde_json");
+        }
+    }
+
+    #[test]
+    fn what_the_registry_would_refuse_is_refused() {
+        for name in ["", "1a", "-a", "a b", "a/../b", "é", &"a".repeat(65)] {
+            assert!(KrateName::parse(name).is_err(), "{name:?}");
+        }
+    }
+}
