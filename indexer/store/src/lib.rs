@@ -1,1 +1,24 @@
-//! placeholder
+//! The memory of the indexer as small traits, one per noun. No SQL here, no rules: what may be stored and read, and in which unit.
+#![doc = include_str!("../README.md")]
+
+mod advisories;
+mod error;
+mod index;
+mod results;
+mod rows;
+mod work;
+
+pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
+pub use error::StoreError;
+pub use index::{
+    AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
+    StoredKrate, StoredRelease,
+};
+pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
+pub use rows::{PublishFacts, RowWrite, Rows};
+pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
+
+/// Everything a backend remembers.
+pub trait Store: Index + Work + Results + Advisories + Rows + Send + Sync {}
+
+impl<T: Index + Work + Results + Advisories + Rows + Send + Sync> Store for T {}

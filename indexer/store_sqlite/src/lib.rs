@@ -1,1 +1,147 @@
-//! placeholder
+//! The memory in one SQLite file: opening, migrating, locking. The statements stand in one file per noun.
+#![doc = include_str!("../README.md")]
+
+mod advisories;
+mod apply;
+mod error;
+mod index;
+mod lock;
+mod results;
+mod row;
+mod rows;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
+use store::StoreError;
+
+pub use lock::{Lock, lock};
+
+use crate::error::Failing;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../schema/migrations/sqlite");
+
+/// How long a writer waits for another process before it says that the database is busy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when it is missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or made, is no database, is damaged, or belongs to a newer program.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::connect(path, true).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing file whose tables are up to date, without touching it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], and when the file does not exist or is older than this program.
+    pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::connect(path, false).await?;
+        let pending = store.pending_migrations().await?;
+        if pending.is_empty() {
+            return Ok(store);
+        }
+        Err(StoreError::Open {
+            address: store.address(),
+            reason: format!("{} migrations are missing; run `provenance migrate`", pending.len()),
+        })
+    }
+
+    /// Names of the migrations that are not applied yet.
+    ///
+    /// # Errors
+    /// When the database cannot be read or is newer than this program.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+        let known: i64 =
+            sqlx::query_scalar(table).fetch_one(&self.readers).await.failing_on(self, "read its tables")?;
+        let applied: Vec<i64> = if known == 0 {
+            Vec::new()
+        } else {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+                .fetch_all(&self.readers)
+                .await
+                .failing_on(self, "read its migrations")?
+        };
+        if let Some(newest) = applied.last().filter(|version| !MIGRATIONS.version_exists(**version)) {
+            return Err(self.newer(*newest));
+        }
+        let pending = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
+        Ok(pending.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes every connection, so that the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn connect(path: &Path, create: bool) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        let failed = |source: sqlx::Error| error::opening(path, &source);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.create_if_missing(false))
+            .await
+            .map_err(failed)?;
+        Ok(Self { path: path.to_owned(), writer, readers })
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        match MIGRATIONS.run(&self.writer).await {
+            Ok(()) => Ok(()),
+            Err(MigrateError::VersionMissing(found)) => Err(self.newer(found)),
+            Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                Err(error::mapped(self, "bring its tables up to date", source))
+            }
+            Err(other) => Err(StoreError::Query { action: "bring its tables up to date", source: Box::new(other) }),
+        }
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.failing_on(self, "begin a transaction")
+    }
+
+    async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+        transaction.commit().await.failing_on(self, "commit a transaction")
+    }
+
+    fn newer(&self, found: i64) -> StoreError {
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        StoreError::Newer { address: self.address(), found, known }
+    }
+
+    fn address(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+}

@@ -1,0 +1,94 @@
+//! The advisory database as remembered: its states, its texts, and which release each one covers.
+
+use async_trait::async_trait;
+use schema::{AdvisoryFacts, AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, Release, ReleaseId, Timestamp};
+
+use crate::{Mark, QuarantineWrite, StoreError};
+
+/// Advisories and matches.
+#[async_trait]
+pub trait Advisories {
+    /// The present state of the database; `None` when none was ever loaded.
+    async fn advisory_db(&self) -> Result<Option<DbCommit>, StoreError>;
+
+    /// When that state was last found to be the present one.
+    async fn advisory_db_loaded_at(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The present advisories: ids, paths and texts, to be compared with a new state.
+    async fn advisories(&self) -> Result<Vec<StoredAdvisory>, StoreError>;
+
+    /// Stores a new state of the database in one transaction: closes and opens revisions, and marks every release of
+    /// the crates concerned due for matching (all releases, when it is the first state).
+    async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Advisories with this id or alias, in any letter case.
+    async fn advisories_by_id(&self, id: &str) -> Result<Vec<StoredAdvisory>, StoreError>;
+
+    /// Advisories of one crate.
+    async fn advisories_of(&self, canonical: &CanonicalName) -> Result<Vec<StoredAdvisory>, StoreError>;
+
+    /// Stores what covers these releases and nothing else does, clears their marks and marks them for publishing.
+    /// Marks that are no longer the ones read are passed over.
+    async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Matches that stand, of these releases.
+    async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError>;
+
+    /// Releases that one of these advisories covers, tombstones included, in version order.
+    async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError>;
+}
+
+/// An advisory as remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAdvisory {
+    /// File in the database.
+    pub path: String,
+    /// The file, byte for byte.
+    pub text: String,
+    /// The commit of the state that brought this text.
+    pub db_commit: String,
+    /// The same without prose.
+    pub facts: AdvisoryFacts,
+}
+
+/// A new state of the database.
+#[derive(Clone, Debug)]
+pub struct DbWrite {
+    /// Which state.
+    pub commit: DbCommit,
+    /// Advisories that are new or have another text.
+    pub changed: Vec<AdvisoryWrite>,
+    /// Advisories that are gone.
+    pub removed: Vec<AdvisoryId>,
+    /// Files that could not be read; those of the state before are forgotten.
+    pub quarantine: Vec<QuarantineWrite>,
+}
+
+/// One advisory to store.
+#[derive(Clone, Debug)]
+pub struct AdvisoryWrite {
+    /// File in the database.
+    pub path: String,
+    /// The file, byte for byte.
+    pub text: String,
+    /// The same without prose.
+    pub facts: AdvisoryFacts,
+}
+
+/// What covers one release.
+#[derive(Clone, Debug)]
+pub struct MatchWrite {
+    /// The mark the handler read.
+    pub mark: Mark,
+    /// Everything that covers it.
+    pub matches: Vec<AdvisoryMatch>,
+}
+
+/// A covered release with the match.
+#[derive(Clone, Debug)]
+pub struct MatchRow {
+    /// The release.
+    pub release: Release,
+    /// What covers it.
+    pub found: AdvisoryMatch,
+}

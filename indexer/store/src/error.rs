@@ -1,0 +1,65 @@
+//! What can go wrong with the memory, by what the caller can do about it.
+
+/// A failure of the database, never a fact about a crate.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be opened at all.
+    #[error("cannot open the database {address}: {reason}")]
+    Open {
+        /// Where it should be.
+        address: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// The file is no database, or a damaged one.
+    #[error(
+        "the database {address} is damaged ({reason}); move the file away and run again, the index and the archives make it anew"
+    )]
+    Corrupt {
+        /// Which file.
+        address: String,
+        /// What the database says.
+        reason: String,
+    },
+    /// A newer program has migrated it.
+    #[error(
+        "the database {address} has schema version {found}, this program knows up to {known}; use the newer `provenance`"
+    )]
+    Newer {
+        /// Which database.
+        address: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// No room left on the disk.
+    #[error("no room left for the database {address}; free some and run again, nothing stored is lost")]
+    DiskFull {
+        /// Which database.
+        address: String,
+    },
+    /// Another writer was quicker; read again and decide anew.
+    #[error("{what} was changed by another writer")]
+    Conflict {
+        /// What was to be written.
+        what: String,
+    },
+    /// A value in the database is not what this program writes there.
+    #[error("the database holds an unreadable {what}: {reason}")]
+    Unreadable {
+        /// Which value.
+        what: &'static str,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// Everything else the database says.
+    #[error("the database failed to {action}")]
+    Query {
+        /// What was tried.
+        action: &'static str,
+        /// What it says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,210 @@
+//! What the index says: sources, crates, releases, dependencies, changes, quarantine.
+
+use async_trait::async_trait;
+use schema::{CanonicalName, Change, Generation, IndexLine, KrateName, Release, ReleaseId, Timestamp};
+
+use crate::StoreError;
+
+/// The index as remembered.
+#[async_trait]
+pub trait Index {
+    /// The state of one source, by its address; `None` when it was never read.
+    async fn source(&self, address: &str) -> Result<Option<SourceState>, StoreError>;
+
+    /// All sources, by address.
+    async fn sources(&self) -> Result<Vec<SourceState>, StoreError>;
+
+    /// Notes how a reading of a source went; makes the source known when it was not. Returns its number.
+    async fn note_source(&self, state: &SourceState) -> Result<i64, StoreError>;
+
+    /// What is remembered of these crates as one source sees them; crates never seen are left out.
+    async fn krates(&self, source: i64, names: &[CanonicalName]) -> Result<Vec<StoredKrate>, StoreError>;
+
+    /// Stores readings of crates in one transaction: releases, dependencies, changes, quarantine, validators, due marks.
+    ///
+    /// Every inserted, revived or edited release is marked due for matching, every other changed one for publishing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a crate's revision is no longer the one the decisions were made on; nothing is stored then.
+    async fn apply(&self, source: i64, writes: &[KrateWrite], now: Timestamp) -> Result<Vec<AppliedKrate>, StoreError>;
+
+    /// Releases of a crate, tombstones included, in version order; `None` when the crate was never seen.
+    async fn releases(&self, canonical: &CanonicalName) -> Result<Option<Vec<Release>>, StoreError>;
+
+    /// One release; `None` when there is no such number.
+    async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError>;
+
+    /// Changes with a sequence number above `after`, oldest first, at most `limit`; of one crate, when named.
+    async fn changes(
+        &self,
+        after: i64,
+        krate: Option<&CanonicalName>,
+        limit: u32,
+    ) -> Result<Vec<ChangeRow>, StoreError>;
+
+    /// What could not be read, oldest first.
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// How many crates, releases, live releases and open dependencies are remembered.
+    async fn totals(&self) -> Result<[u64; 4], StoreError>;
+}
+
+/// A source and how far it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceState {
+    /// The database's number; 0 for a source not stored yet.
+    pub id: i64,
+    /// As the operator named it.
+    pub address: String,
+    /// The `dl` template of its `config.json`.
+    pub download: Option<String>,
+    /// The last index commit stored.
+    pub cursor_commit: Option<String>,
+    /// Since when every change was seen.
+    pub complete_since: Option<Timestamp>,
+    /// When it was last read to its end.
+    pub last_success_at: Option<Timestamp>,
+    /// Why the last reading failed.
+    pub last_error: Option<String>,
+}
+
+/// A crate as remembered.
+#[derive(Clone, Debug)]
+pub struct StoredKrate {
+    /// Its identity.
+    pub canonical: CanonicalName,
+    /// Its published spelling.
+    pub name: KrateName,
+    /// Grows with every change; decisions are made on one and stored only on the same.
+    pub revision: i64,
+    /// What the source said of it last.
+    pub reading: Option<Reading>,
+    /// All its releases, tombstones included.
+    pub releases: Vec<StoredRelease>,
+}
+
+/// What a sparse index gave along with a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Its ETag.
+    pub etag: Option<String>,
+    /// Its Last-Modified.
+    pub last_modified: Option<String>,
+}
+
+/// What decisions about a line need to know of a release.
+#[derive(Clone, Debug)]
+pub struct StoredRelease {
+    /// The database's number.
+    pub id: ReleaseId,
+    /// The version.
+    pub num: schema::VersionNum,
+    /// Which archive of that number.
+    pub generation: Generation,
+    /// The promised sha256.
+    pub checksum: schema::Sha256,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// The index line, as last seen.
+    pub line: String,
+}
+
+/// One reading of one crate, decided and ready to be stored.
+#[derive(Clone, Debug)]
+pub struct KrateWrite {
+    /// Published spelling.
+    pub name: KrateName,
+    /// The revision the decisions were made on; 0 for a crate never seen.
+    pub revision: i64,
+    /// What to do, in order.
+    pub lines: Vec<LineWrite>,
+    /// Lines that could not be read; those of earlier readings are forgotten.
+    pub quarantine: Vec<QuarantineWrite>,
+    /// What the source gave along.
+    pub reading: Reading,
+}
+
+/// One thing to do to one release, with the changes that record it (none on a baseline).
+#[derive(Clone, Debug)]
+pub enum LineWrite {
+    /// A new release.
+    Insert {
+        /// Which archive of that number.
+        generation: Generation,
+        /// What the line says.
+        line: Box<IndexLine>,
+        /// The line, byte for byte.
+        raw: String,
+        /// Its record.
+        changes: Vec<Change>,
+    },
+    /// The same release with another line; a tombstone comes back to life.
+    Update {
+        /// Which release.
+        release: ReleaseId,
+        /// What the line says.
+        line: Box<IndexLine>,
+        /// The line, byte for byte.
+        raw: String,
+        /// Whether the dependencies are others than before.
+        dependencies_differ: bool,
+        /// Its record.
+        changes: Vec<Change>,
+    },
+    /// The line is gone.
+    Delete {
+        /// Which release.
+        release: ReleaseId,
+        /// When.
+        at: Timestamp,
+        /// Its record.
+        changes: Vec<Change>,
+    },
+    /// Nothing but a record.
+    Record {
+        /// What is recorded.
+        change: Box<Change>,
+    },
+}
+
+/// A line (or file) that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineWrite {
+    /// File in the index or in the database.
+    pub path: String,
+    /// From 1; 0 for a whole file.
+    pub line: u32,
+    /// The text, as read.
+    pub raw: String,
+    /// Why it cannot be read.
+    pub reason: String,
+}
+
+/// The same, as remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// `index` or `advisories`.
+    pub origin: String,
+    /// What and why.
+    pub entry: QuarantineWrite,
+    /// Since when.
+    pub first_seen_at: Timestamp,
+}
+
+/// What came of storing one reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedKrate {
+    /// Which crate.
+    pub canonical: CanonicalName,
+    /// How many changes were recorded.
+    pub changes: usize,
+}
+
+/// A change with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Its number; grows, with gaps.
+    pub seq: i64,
+    /// What happened.
+    pub change: Change,
+}

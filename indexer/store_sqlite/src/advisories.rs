@@ -1,0 +1,285 @@
+//! The advisory database: states, revisions, matches.
+
+use async_trait::async_trait;
+use schema::{AdvisoryFacts, AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, Priority, ReleaseId, Step, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Sqlite, Transaction};
+use store::{Advisories, DbWrite, MatchRow, MatchWrite, StoreError, StoredAdvisory};
+
+use crate::SqliteStore;
+use crate::error::Failing;
+use crate::row::{RELEASE, get, json, parsed, release};
+
+#[async_trait]
+impl Advisories for SqliteStore {
+    async fn advisory_db(&self) -> Result<Option<DbCommit>, StoreError> {
+        let row = sqlx::query("SELECT db_commit, at, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        row.as_ref().map(db_commit).transpose()
+    }
+
+    async fn advisory_db_loaded_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT loaded_at FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        Ok(at.map(Timestamp::from_micros))
+    }
+
+    async fn advisories(&self) -> Result<Vec<StoredAdvisory>, StoreError> {
+        self.stored_advisories("true", "").await
+    }
+
+    async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let last: Option<(i64, String, String)> =
+            sqlx::query_as("SELECT db_seq, db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+                .fetch_optional(&mut *transaction)
+                .await
+                .failing_on(self, "read the state of the advisory database")?;
+        let first = last.is_none();
+        let seq = match last {
+            Some((seq, commit, source)) if (&commit, &source) == (&write.commit.commit, &write.commit.source) => {
+                sqlx::query("UPDATE advisory_db SET loaded_at = ? WHERE db_seq = ?")
+                    .bind(now.as_micros())
+                    .bind(seq)
+                    .execute(&mut *transaction)
+                    .await
+                    .failing_on(self, "note that the advisory database is the same")?;
+                seq
+            }
+            _ => self.new_state(&mut transaction, &write.commit, now).await?,
+        };
+        let concerned = self.concerned(&mut transaction, write).await?;
+        self.write_revisions(&mut transaction, write, seq).await?;
+        let bad: Vec<_> = write.quarantine.iter().collect();
+        self.replace_quarantine(&mut transaction, "advisories", None, &bad, now).await?;
+        let scope = if first { "true" } else { "k.canonical IN (SELECT value FROM json_each(?))" };
+        let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT r.id FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE {scope}"
+        )))
+        .bind(json(&concerned)?)
+        .fetch_all(&mut *transaction)
+        .await
+        .failing_on(self, "find the releases concerned")?;
+        let ids: Vec<_> = ids.into_iter().map(ReleaseId).collect();
+        self.mark_in(&mut transaction, &ids, Step::Match, Priority::FRESH, now).await?;
+        self.commit(transaction).await
+    }
+
+    async fn advisories_by_id(&self, id: &str) -> Result<Vec<StoredAdvisory>, StoreError> {
+        self.stored_advisories(
+            "upper(v.advisory) = upper(?1)
+             OR v.advisory IN (SELECT advisory FROM advisory_alias WHERE alias = upper(?1))",
+            id,
+        )
+        .await
+    }
+
+    async fn advisories_of(&self, canonical: &CanonicalName) -> Result<Vec<StoredAdvisory>, StoreError> {
+        self.stored_advisories("v.canonical = ?1", canonical.as_str()).await
+    }
+
+    async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let cleared = self.clear_in(&mut transaction, writes.iter().map(|write| write.mark), Step::Match).await?;
+        let cleared_json = json(&cleared)?;
+        let held: std::collections::HashSet<_> = cleared.iter().copied().collect();
+        let found = writes.iter().filter(|write| held.contains(&write.mark.release)).flat_map(|write| &write.matches);
+        let rows = found
+            .map(|found| Ok((found.release, &found.advisory, json(&found.flags)?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let rows = json(&rows)?;
+        // A match with other flags is another answer: closed and opened anew, so that the past stays readable.
+        sqlx::query(
+            "UPDATE advisory_match SET to_db_seq = (SELECT max(db_seq) FROM advisory_db)
+             WHERE to_db_seq IS NULL AND release_id IN (SELECT value FROM json_each(?1))
+             AND (release_id, advisory, flags) NOT IN
+                 (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2))",
+        )
+        .bind(&cleared_json)
+        .bind(&rows)
+        .execute(&mut *transaction)
+        .await
+        .failing_on(self, "retract matches")?;
+        sqlx::query(
+            "INSERT INTO advisory_match (release_id, advisory, from_db_seq, flags)
+             SELECT value ->> 0, value ->> 1, (SELECT max(db_seq) FROM advisory_db), value ->> 2
+             FROM json_each(?1) AS held
+             WHERE NOT EXISTS (SELECT 1 FROM advisory_match AS m WHERE m.release_id = held.value ->> 0
+                 AND m.advisory = held.value ->> 1 AND m.to_db_seq IS NULL)
+             ON CONFLICT (release_id, advisory, from_db_seq)
+                 DO UPDATE SET flags = excluded.flags, to_db_seq = NULL",
+        )
+        .bind(&rows)
+        .execute(&mut *transaction)
+        .await
+        .failing_on(self, "store matches")?;
+        self.mark_in(&mut transaction, &cleared, Step::Publish, Priority::FRESH, now).await?;
+        self.commit(transaction).await
+    }
+
+    async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT release_id, advisory, flags FROM advisory_match
+             WHERE to_db_seq IS NULL AND release_id IN (SELECT value FROM json_each(?)) ORDER BY release_id, advisory",
+        )
+        .bind(json(releases)?)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read matches")?;
+        rows.iter().map(|row| found(row, ReleaseId(get(row, "release_id")?))).collect()
+    }
+
+    async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE}, m.advisory, m.flags
+             FROM advisory_match AS m JOIN release AS r ON r.id = m.release_id JOIN krate AS k ON k.id = r.krate_id
+             WHERE m.to_db_seq IS NULL AND m.advisory IN (SELECT value FROM json_each(?))
+             ORDER BY k.canonical, r.semver_ord, r.num, r.generation, m.advisory"
+        )))
+        .bind(json(advisories)?)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read the releases that advisories cover")?;
+        rows.iter()
+            .map(|row| {
+                let release = release(row)?;
+                Ok(MatchRow { found: found(row, release.id)?, release })
+            })
+            .collect()
+    }
+}
+
+impl SqliteStore {
+    async fn stored_advisories(&self, scope: &str, key: &str) -> Result<Vec<StoredAdvisory>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT v.path, v.text, v.facts, d.db_commit
+             FROM advisory_revision AS v JOIN advisory_db AS d ON d.db_seq = v.from_db_seq
+             WHERE v.to_db_seq IS NULL AND ({scope}) ORDER BY v.advisory"
+        )))
+        .bind(key)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read advisories")?;
+        rows.iter()
+            .map(|row| {
+                Ok(StoredAdvisory {
+                    path: get(row, "path")?,
+                    text: get(row, "text")?,
+                    db_commit: get(row, "db_commit")?,
+                    facts: parsed::<AdvisoryFacts>(&get::<String>(row, "facts")?, "advisory")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn new_state(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        commit: &DbCommit,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "INSERT INTO advisory_db (db_commit, at, source, loaded_at) VALUES (?, ?, ?, ?) RETURNING db_seq",
+        )
+        .bind(&commit.commit)
+        .bind(commit.at.as_micros())
+        .bind(&commit.source)
+        .bind(now.as_micros())
+        .fetch_one(&mut **transaction)
+        .await
+        .failing_on(self, "store a state of the advisory database")
+    }
+
+    /// The crates whose answer may change: those of the old texts and those of the new ones.
+    async fn concerned(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        write: &DbWrite,
+    ) -> Result<Vec<String>, StoreError> {
+        let touched: Vec<_> = write.changed.iter().map(|changed| &changed.facts.id).chain(&write.removed).collect();
+        let mut names: Vec<String> = sqlx::query_scalar(
+            "SELECT canonical FROM advisory_revision WHERE to_db_seq IS NULL AND canonical IS NOT NULL
+             AND advisory IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json(&touched)?)
+        .fetch_all(&mut **transaction)
+        .await
+        .failing_on(self, "find the crates concerned")?;
+        names.extend(write.changed.iter().filter_map(|changed| Some(changed.facts.krate.as_ref()?.to_string())));
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn write_revisions(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        write: &DbWrite,
+        seq: i64,
+    ) -> Result<(), StoreError> {
+        let touched: Vec<_> = write.changed.iter().map(|changed| &changed.facts.id).chain(&write.removed).collect();
+        let touched = json(&touched)?;
+        for statement in [
+            "UPDATE advisory_revision SET to_db_seq = ?2
+             WHERE to_db_seq IS NULL AND advisory IN (SELECT value FROM json_each(?1))",
+            "DELETE FROM advisory_alias WHERE ?2 IS NOT NULL AND advisory IN (SELECT value FROM json_each(?1))",
+        ] {
+            sqlx::query(statement)
+                .bind(&touched)
+                .bind(seq)
+                .execute(&mut **transaction)
+                .await
+                .failing_on(self, "close advisories")?;
+        }
+        let rows = write
+            .changed
+            .iter()
+            .map(|new| Ok((&new.facts.id, &new.path, &new.facts.krate, &new.text, json(&new.facts)?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        sqlx::query(
+            "INSERT INTO advisory_revision (advisory, from_db_seq, path, canonical, text, facts)
+             SELECT value ->> 0, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1) WHERE true
+             ON CONFLICT (advisory, from_db_seq) DO UPDATE SET path = excluded.path, canonical = excluded.canonical,
+                 text = excluded.text, facts = excluded.facts, to_db_seq = NULL",
+        )
+        .bind(json(&rows)?)
+        .bind(seq)
+        .execute(&mut **transaction)
+        .await
+        .failing_on(self, "store advisories")?;
+        let aliases: Vec<_> = write
+            .changed
+            .iter()
+            .flat_map(|new| new.facts.aliases.iter().map(|alias| (alias.to_ascii_uppercase(), &new.facts.id)))
+            .collect();
+        sqlx::query(
+            "INSERT INTO advisory_alias (alias, advisory)
+             SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
+        )
+        .bind(json(&aliases)?)
+        .execute(&mut **transaction)
+        .await
+        .failing_on(self, "store aliases")?;
+        Ok(())
+    }
+}
+
+fn db_commit(row: &SqliteRow) -> Result<DbCommit, StoreError> {
+    Ok(DbCommit {
+        commit: get(row, "db_commit")?,
+        at: Timestamp::from_micros(get(row, "at")?),
+        source: get(row, "source")?,
+    })
+}
+
+fn found(row: &SqliteRow, release: ReleaseId) -> Result<AdvisoryMatch, StoreError> {
+    Ok(AdvisoryMatch {
+        release,
+        advisory: AdvisoryId(get(row, "advisory")?),
+        flags: parsed(&get::<String>(row, "flags")?, "list of flags")?,
+    })
+}
