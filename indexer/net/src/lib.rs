@@ -21,3 +21,9 @@ pub use crate::blocking::{BlockingAgent, BlockingAnswer, Exchange};
 pub use crate::error::NetError;
 pub use crate::hosts::HostState;
 pub use crate::options::{AgentOptions, Get};
+
+/// Installs the crypto provider, once per process and before the first agent; a second call changes nothing.
+pub fn install_crypto_provider() {
+    // It fails only when one is installed already, and then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -65,12 +65,13 @@ fn status(status: &str, headers: &str, body: &str) -> Reply {
 }
 
 fn options() -> AgentOptions {
-    AgentOptions { stall_timeout: Duration::from_millis(200), ..AgentOptions::default() }
+    let limit = Duration::from_millis(200);
+    AgentOptions { connect_timeout: limit, stall_timeout: limit, ..AgentOptions::default() }
 }
 
 /// An agent that notes its pauses instead of making them.
 fn agent(options: AgentOptions) -> (Agent, Arc<Mutex<Vec<Duration>>>) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::install_crypto_provider();
     let notes = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&notes);
     let pauses: Pauses = Box::new(move |pause| {
@@ -280,7 +281,7 @@ async fn offline_means_no_request_at_all() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_blocking_agent_works_on_blocking_threads() {
     let server = serve(vec![ok("posted")]).await;
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::install_crypto_provider();
     let url = server.url.clone();
     #[expect(clippy::disallowed_methods, reason = "this is what libgit2's callers do")]
     let text = tokio::task::spawn_blocking(move || {
