@@ -1,1 +1,18 @@
-//! placeholder
+//! Has the index moved? Reads an index, compares it with what is held, and says what changed. No store, no clock, no queue.
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod config;
+mod error;
+mod file;
+mod reconcile;
+mod source;
+mod spelling;
+
+pub use address::{CargoSettings, IndexAddress};
+pub use config::IndexConfig;
+pub use error::FollowError;
+pub use file::{Quarantined, ReadLine};
+pub use reconcile::{Context, Decision, Effect, Reading, Reconciled, StoredLine, changes_of_file, reconcile};
+pub use source::{DirIndex, Fetched, FileIndex, Found, SparseIndex, SparseOptions, Validators, looks_stale};
+pub use spelling::spellings;

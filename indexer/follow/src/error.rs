@@ -1,0 +1,90 @@
+//! What can go wrong while following; every variant names the place, so that one line is enough to act on.
+
+use std::path::PathBuf;
+
+use schema::KrateName;
+use url::Url;
+
+/// A failure of ours, of the network or of the index as a whole. A bad line is none of these: it goes to quarantine.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The address of the index means nothing: correct it.
+    #[error("read the index address {text:?}: {reason}")]
+    BadAddress {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Cargo's own configuration cannot be read: correct it, or name the index.
+    #[error("learn the registry's index address from cargo's configuration")]
+    CargoConfig(#[source] tame_index::Error),
+    /// The index has a `config.json` that is none.
+    #[error("read {place} as an index's config.json")]
+    BadConfig {
+        /// Its path or URL.
+        place: String,
+        /// What the JSON reader says.
+        source: serde_json::Error,
+    },
+    /// The network failed; [`FollowError::is_transient`] says whether to come again.
+    #[error(transparent)]
+    Net(#[from] net::NetError),
+    /// The index answered with a status that is neither a file nor its absence.
+    #[error("read {url}: unexpected status {status}")]
+    Status {
+        /// What was asked for.
+        url: Url,
+        /// The answer.
+        status: u16,
+    },
+    /// Something came that is not an index file, such as a log-in page; it says nothing about the crate.
+    #[error("read {place} as an index file: {reason}")]
+    NotAnIndexFile {
+        /// Its path or URL.
+        place: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// A file is larger than the limit.
+    #[error("read {place}: larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// Its path or URL.
+        place: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file is there and cannot be read.
+    #[error("read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No spelling of the name is in the index.
+    #[error("find crate {name} in the index: there is no such crate (tried {})", tried.join(", "))]
+    UnknownKrate {
+        /// As asked for.
+        name: KrateName,
+        /// Every spelling looked up.
+        tried: Vec<String>,
+    },
+}
+
+impl FollowError {
+    /// Whether the same request may succeed later without anybody's doing.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Net(error) => error.is_transient(),
+            Self::Status { status, .. } => *status >= 500,
+            Self::NotAnIndexFile { .. } | Self::Unreadable { .. } => true,
+            Self::BadAddress { .. }
+            | Self::CargoConfig(_)
+            | Self::BadConfig { .. }
+            | Self::TooLarge { .. }
+            | Self::UnknownKrate { .. } => false,
+        }
+    }
+}
