@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use net::NetError;
 use schema::KrateName;
 use url::Url;
 
@@ -29,7 +30,7 @@ pub enum FollowError {
     },
     /// The network failed; [`FollowError::is_transient`] says whether to come again.
     #[error(transparent)]
-    Net(#[from] net::NetError),
+    Net(NetError),
     /// The index answered with a status that is neither a file nor its absence.
     #[error("read {url}: unexpected status {status}")]
     Status {
@@ -85,6 +86,16 @@ impl FollowError {
             | Self::BadConfig { .. }
             | Self::TooLarge { .. }
             | Self::UnknownKrate { .. } => false,
+        }
+    }
+}
+
+impl From<NetError> for FollowError {
+    fn from(error: NetError) -> Self {
+        match error {
+            // One name for one fact, whether the file was on disk or came over the network.
+            NetError::TooLarge { url, limit } => Self::TooLarge { place: url, limit },
+            other => Self::Net(other),
         }
     }
 }

@@ -138,7 +138,7 @@ pub fn reconcile(stored: &[StoredLine], file: Option<&[u8]>, context: &Context<'
         let num = num_of(line, stored);
         if last.get(num) != Some(&at) {
             if !known_duplicates.contains(text_of(line, stored)) {
-                reconciled.decisions.extend(duplicate(line, stored, context));
+                reconciled.decisions.push(duplicate(line, stored, context));
             }
         } else if let Line::Read(read) = line {
             let held = latest.get(num).map(|&at| &stored[at]);
@@ -254,8 +254,8 @@ fn delete_missing(
     reconciled
 }
 
-/// The change that tells of a line overruled by a later one; in a baseline there is none.
-fn duplicate(line: &Line, stored: &[StoredLine], context: &Context<'_>) -> Option<Decision> {
+/// The change that tells of a line overruled by a later one.
+fn duplicate(line: &Line, stored: &[StoredLine], context: &Context<'_>) -> Decision {
     let (name, num, checksum) = match line {
         Line::Held(at) => (published_name(&stored[*at], context), stored[*at].num.clone(), stored[*at].checksum),
         Line::Read(read) => (read.parsed.name.clone(), read.parsed.num.clone(), read.parsed.checksum),
@@ -265,7 +265,7 @@ fn duplicate(line: &Line, stored: &[StoredLine], context: &Context<'_>) -> Optio
         line_after: Some(text_of(line, stored).to_owned()),
         ..change(ChangeKind::DuplicateLine, name, num, context)
     };
-    Some(Decision { change: Some(change), effect: Effect::None })
+    Decision { change: Some(change), effect: Effect::None }
 }
 
 /// Decides about one line that counts: identity first (design 01), then what it says.
@@ -279,13 +279,13 @@ fn compare(held: Option<&StoredLine>, read: &ReadLine, context: &Context<'_>) ->
     let before = IndexLine::parse(&held.line).ok();
     let fields = before.as_ref().map(|before| before.differing_fields(&read.parsed)).unwrap_or_default();
     if held.checksum != read.parsed.checksum {
-        let live = (!held.deleted).then_some(held);
+        let replaced = (!held.deleted).then_some(held);
         let effect = Effect::Insert {
             generation: held.generation.next(),
-            replaces: live.map(|held| held.release),
+            replaces: replaced.map(|held| held.release),
             line: line(),
         };
-        return vec![decision(ChangeKind::ChecksumChanged, read, live, fields, effect, context)];
+        return vec![decision(ChangeKind::ChecksumChanged, read, replaced, fields, effect, context)];
     }
     if held.deleted {
         let effect = Effect::Revive { release: held.release, line: line() };

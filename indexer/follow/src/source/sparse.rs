@@ -1,6 +1,6 @@
 //! An index over HTTP, one file per crate, with conditional requests. Retries, time-outs and the breaker are net's.
 
-use net::{Agent, Answer, Get, NetError};
+use net::{Agent, Answer, Get};
 use schema::KrateName;
 use url::Url;
 
@@ -49,7 +49,7 @@ impl SparseIndex {
         match answer.status {
             200 => {
                 let url = answer.url.to_string();
-                let bytes = self.body(answer).await?;
+                let bytes = answer.bytes().await?;
                 IndexConfig::parse(&bytes, &url).map(Some)
             }
             404 | 410 => Ok(None),
@@ -68,7 +68,7 @@ impl SparseIndex {
                 let url = answer.url.to_string();
                 let header = |name| answer.header(name).map(str::to_owned);
                 let validators = Validators { etag: header("etag"), last_modified: header("last-modified") };
-                let text = index_text(self.body(answer).await?, &url)?;
+                let text = index_text(answer.bytes().await?.to_vec(), &url)?;
                 Ok(Fetched::File { text, validators })
             }
             // Without validators nothing was asked that this could answer.
@@ -93,14 +93,5 @@ impl SparseIndex {
             get.headers.push(("if-modified-since", date.clone()));
         }
         Ok(self.agent.get(get).await?)
-    }
-
-    async fn body(&self, answer: Answer) -> Result<Vec<u8>, FollowError> {
-        let place = answer.url.to_string();
-        match answer.bytes().await {
-            Ok(bytes) => Ok(bytes.to_vec()),
-            Err(NetError::TooLarge { limit, .. }) => Err(FollowError::TooLarge { place, limit }),
-            Err(error) => Err(error.into()),
-        }
     }
 }
