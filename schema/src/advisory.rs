@@ -121,6 +121,8 @@ coded! {
         Deleted = "deleted",
         /// The kind was derived, the database does not state it.
         DerivedKind = "derived-kind",
+        /// The version is no SemVer: neither affected nor free of this advisory, nothing can be said.
+        Unmatchable = "unmatchable",
     }
 }
 
@@ -170,6 +172,6 @@ impl AdvisoryMatch {
     /// Whether the release itself is affected, and not only its neighbour.
     #[must_use]
     pub fn is_affected(&self) -> bool {
-        !self.flags.contains(&MatchFlag::PrereleaseOfAffected)
+        !self.flags.contains(&MatchFlag::PrereleaseOfAffected) && !self.flags.contains(&MatchFlag::Unmatchable)
     }
 }

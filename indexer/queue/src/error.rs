@@ -19,7 +19,7 @@ pub enum QueueError {
     Inspect(#[from] inspect::InspectError),
     /// The advisory database could not be read.
     #[error(transparent)]
-    Advisories(#[from] advisories::AdvisoryError),
+    Advisories(#[from] advisories::AdvisoriesError),
     /// Blocking work ended in a panic.
     #[error("{what} panicked: {reason}")]
     Panicked {
@@ -50,7 +50,7 @@ impl QueueError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Store(store) => !matches!(store, StoreError::Conflict { .. }),
-            Self::Download(download) => download.is_fatal(),
+            Self::Download(download::DownloadError::Disk { .. }) => true,
             _ => false,
         }
     }

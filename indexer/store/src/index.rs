@@ -31,8 +31,8 @@ pub trait Index {
     /// Releases of a crate, tombstones included, in version order; `None` when the crate was never seen.
     async fn releases(&self, canonical: &CanonicalName) -> Result<Option<Vec<Release>>, StoreError>;
 
-    /// One release; `None` when there is no such number.
-    async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError>;
+    /// These releases, by number; a vanished one is left out.
+    async fn releases_of(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, StoreError>;
 
     /// Changes with a sequence number above `after`, oldest first, at most `limit`; of one crate, when named.
     async fn changes(
@@ -90,6 +90,8 @@ pub struct Reading {
     pub etag: Option<String>,
     /// Its Last-Modified.
     pub last_modified: Option<String>,
+    /// Since when it lacks something that is held: a cache that is behind looks so, and so does a deletion.
+    pub doubtful_since: Option<Timestamp>,
 }
 
 /// What decisions about a line need to know of a release.

@@ -162,14 +162,16 @@ impl SqliteStore {
             .iter()
             .map(|write| {
                 let krate = ids.get(write.name.canonical().as_str());
-                (krate, &write.reading.etag, &write.reading.last_modified)
+                let doubtful = write.reading.doubtful_since.map(Timestamp::as_micros);
+                (krate, &write.reading.etag, &write.reading.last_modified, doubtful)
             })
             .collect();
         sqlx::query(
-            "INSERT INTO reading (source_id, krate_id, etag, last_modified, read_at)
-             SELECT ?2, value ->> 0, value ->> 1, value ->> 2, ?3 FROM json_each(?1) WHERE true
-             ON CONFLICT (source_id, krate_id) DO UPDATE SET
-                 etag = excluded.etag, last_modified = excluded.last_modified, read_at = excluded.read_at",
+            "INSERT INTO reading (source_id, krate_id, etag, last_modified, doubtful_since, read_at)
+             SELECT ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3 FROM json_each(?1) WHERE true
+             ON CONFLICT (source_id, krate_id) DO UPDATE SET etag = excluded.etag,
+                 last_modified = excluded.last_modified, doubtful_since = excluded.doubtful_since,
+                 read_at = excluded.read_at",
         )
         .bind(json(&rows)?)
         .bind(source)

@@ -57,7 +57,7 @@ impl Index for SqliteStore {
     async fn krates(&self, source: i64, names: &[CanonicalName]) -> Result<Vec<StoredKrate>, StoreError> {
         let names = json(names)?;
         let krates = sqlx::query(
-            "SELECT k.id, k.canonical, k.name, k.revision, g.etag, g.last_modified, g.read_at
+            "SELECT k.id, k.canonical, k.name, k.revision, g.etag, g.last_modified, g.doubtful_since, g.read_at
              FROM krate AS k LEFT JOIN reading AS g ON g.krate_id = k.id AND g.source_id = ?2
              WHERE k.canonical IN (SELECT value FROM json_each(?1)) ORDER BY k.canonical",
         )
@@ -104,15 +104,16 @@ impl Index for SqliteStore {
         rows.iter().map(release).collect::<Result<_, _>>().map(Some)
     }
 
-    async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError> {
-        let row = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {RELEASE} FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE r.id = ?"
+    async fn releases_of(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE} FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+             WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.id"
         )))
-        .bind(id.0)
-        .fetch_optional(&self.readers)
+        .bind(json(ids)?)
+        .fetch_all(&self.readers)
         .await
-        .failing_on(self, "read a release")?;
-        row.as_ref().map(release).transpose()
+        .failing_on(self, "read releases")?;
+        rows.iter().map(release).collect()
     }
 
     async fn changes(
@@ -208,12 +209,16 @@ fn source_state(row: &SqliteRow) -> Result<SourceState, StoreError> {
 fn stored_krate(row: &SqliteRow, releases: &mut HashMap<i64, Vec<StoredRelease>>) -> Result<StoredKrate, StoreError> {
     let name = KrateName::parse(&get::<String>(row, "name")?).map_err(|why| unreadable("crate name", &why))?;
     let read: Option<i64> = get(row, "read_at")?;
-    let (etag, last_modified) = (get(row, "etag")?, get(row, "last_modified")?);
+    let reading = Reading {
+        etag: get(row, "etag")?,
+        last_modified: get(row, "last_modified")?,
+        doubtful_since: time(row, "doubtful_since")?,
+    };
     Ok(StoredKrate {
         canonical: name.canonical(),
         name,
         revision: get(row, "revision")?,
-        reading: read.map(|_| Reading { etag, last_modified }),
+        reading: read.map(|_| reading),
         releases: releases.remove(&get::<i64>(row, "id")?).unwrap_or_default(),
     })
 }

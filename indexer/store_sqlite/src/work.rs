@@ -85,8 +85,8 @@ impl Work for SqliteStore {
         .execute(&mut *transaction)
         .await
         .failing_on(self, "note a failed try")?;
-        // A step that was given up is a state readers must see: `error`, no longer `pending`.
-        if outcome.dead && step != Step::Publish && touched.rows_affected() == 1 {
+        // A failed try is a state readers must see: `error`, no longer `pending`.
+        if step != Step::Publish && touched.rows_affected() == 1 {
             self.mark_in(&mut transaction, &[mark.release], Step::Publish, Priority::FRESH, outcome.at).await?;
         }
         self.commit(transaction).await

@@ -26,6 +26,7 @@ CREATE TABLE reading (
     krate_id INTEGER NOT NULL REFERENCES krate (id),
     etag TEXT,
     last_modified TEXT,
+    doubtful_since INTEGER,            -- since when it lacks what is held; a deletion is believed when it says so again later
     read_at INTEGER NOT NULL,
     PRIMARY KEY (source_id, krate_id)
 ) STRICT, WITHOUT ROWID;

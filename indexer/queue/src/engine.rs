@@ -1,0 +1,251 @@
+//! The engine: sweeps due marks into jobs, answers jobs with handlers, and knows when there is nothing left to do.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use download::{Address, Blobs, DownloadLimits};
+use futures::FutureExt as _;
+use net::Agent;
+use schema::{Clock, Step};
+use store::{Mark, Store};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::blocking::panic_words;
+use crate::database::Known;
+use crate::delivery::{Delivery, LANES};
+use crate::job::Job;
+use crate::reading::IndexReader;
+use crate::{Progress, QueueError, Retries, steps};
+
+/// How long a delivery may stay unanswered before it is made again.
+const DELIVERY_LEASE_SECONDS: i64 = 15 * 60;
+
+/// How often marks are swept when nobody says that there are new ones.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the steps need besides the store.
+pub struct EngineOptions {
+    /// Where archives are fetched from; `None` when the index names no address.
+    pub address: Option<Address>,
+    /// Folders looked at first for `{name}-{version}.crate`.
+    pub archives: Vec<PathBuf>,
+    /// What is refused by download.
+    pub download_limits: DownloadLimits,
+    /// Where an inspection ends.
+    pub inspect_limits: inspect::Limits,
+    /// When a failed step is tried again.
+    pub retries: Retries,
+    /// Where the job queue keeps its deliveries; the file is made anew.
+    pub jobs: PathBuf,
+}
+
+/// The pipeline at work.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) agent: Agent,
+    pub(crate) blobs: Blobs,
+    pub(crate) options: EngineOptions,
+    pub(crate) progress: Arc<dyn Progress>,
+    /// Reads a crate's lines anew when an archive is not the promised one.
+    pub(crate) reader: Option<Arc<IndexReader>>,
+    pub(crate) known: tokio::sync::RwLock<Option<Arc<Known>>>,
+    delivery: Delivery,
+    under_way: AtomicUsize,
+    answered: Notify,
+    fatal: Mutex<Option<QueueError>>,
+}
+
+impl Engine {
+    /// Gets ready to work; what an earlier process left undelivered will be delivered again.
+    ///
+    /// # Errors
+    /// When the job file or the store cannot be used.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        agent: Agent,
+        blobs: Blobs,
+        reader: Option<Arc<IndexReader>>,
+        progress: Arc<dyn Progress>,
+        options: EngineOptions,
+    ) -> Result<Arc<Self>, QueueError> {
+        let delivery = Delivery::open(&options.jobs).await?;
+        store.forget_deliveries().await?;
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            agent,
+            blobs,
+            options,
+            progress,
+            reader,
+            known: tokio::sync::RwLock::default(),
+            delivery,
+            under_way: AtomicUsize::new(0),
+            answered: Notify::new(),
+            fatal: Mutex::default(),
+        }))
+    }
+
+    /// Works until no mark is due now, or until `stop`. Marks that wait for a later try stay.
+    ///
+    /// # Errors
+    /// When the store or the job queue fails, or when it was stopped before it was done.
+    pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
+        self.announce().await?;
+        let workers_stop = CancellationToken::new();
+        let workers = tokio::spawn({
+            let (engine, stop) = (Arc::clone(self), workers_stop.clone());
+            async move { engine.delivery.work(Arc::clone(&engine), stop).await }
+        });
+        let outcome = self.sweep_until_idle(stop).await;
+        workers_stop.cancel();
+        let worked = workers.await;
+        self.progress.end();
+        outcome?;
+        match worked {
+            Ok(result) => result,
+            Err(failure) => Err(QueueError::Delivery { action: "run its workers", reason: failure.to_string() }),
+        }
+    }
+
+    async fn announce(&self) -> Result<(), QueueError> {
+        let waiting = self.store.counts().await?.iter().map(|count| count.waiting).sum();
+        self.progress.begin("Working", Some(waiting));
+        Ok(())
+    }
+
+    async fn sweep_until_idle(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        loop {
+            if let Some(error) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Err(error);
+            }
+            if stop.is_cancelled() {
+                self.drain().await;
+                return Err(QueueError::Interrupted);
+            }
+            let delivered = self.sweep().await?;
+            if delivered == 0 && self.is_idle().await? {
+                return Ok(());
+            }
+            let answered = self.answered.notified();
+            tokio::select! {
+                () = answered => {}
+                () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Turns marks that are due into jobs. A lane is never filled far beyond what it can carry, so that an
+    /// interruption leaves little behind and urgent marks are not queued behind many others.
+    async fn sweep(&self) -> Result<usize, QueueError> {
+        let now = self.clock.now();
+        let until = now.plus_seconds(DELIVERY_LEASE_SECONDS);
+        let mut delivered = 0;
+        for lane in LANES {
+            let room = lane.at_once * 8;
+            let limit = lane.batch.saturating_mul(u32::try_from(room).unwrap_or(u32::MAX)).min(4000);
+            if self.under_way.load(Ordering::Relaxed) > room * LANES.len() {
+                continue;
+            }
+            let marks = self.store.deliver(lane.step, now, until, limit).await?;
+            delivered += marks.len();
+            for some in marks.chunks(lane.batch as usize) {
+                self.under_way.fetch_add(1, Ordering::Relaxed);
+                self.delivery.push(Job::new(lane.step, some)).await?;
+            }
+        }
+        Ok(delivered)
+    }
+
+    async fn is_idle(&self) -> Result<bool, QueueError> {
+        if self.under_way.load(Ordering::Relaxed) > 0 {
+            return Ok(false);
+        }
+        let next = self.store.next_due().await?;
+        Ok(next.is_none_or(|next| next > self.clock.now()))
+    }
+
+    /// Lets handlers that are at work finish; their results are worth keeping, but nobody should wait long for them.
+    async fn drain(&self) {
+        self.progress.note("interrupted: finishing what is under way");
+        let patience = tokio::time::sleep(Duration::from_secs(5));
+        tokio::pin!(patience);
+        loop {
+            if self.under_way.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            tokio::select! {
+                () = self.answered.notified() => {}
+                () = &mut patience => return,
+            }
+        }
+    }
+
+    /// Answers one job. Failures go into the marks; only those that concern every job stop the run.
+    pub(crate) async fn handle(&self, job: Job) {
+        let marks = job.marks();
+        let outcome = AssertUnwindSafe(self.answer(job.step, &marks)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|panic| {
+            Err(QueueError::Panicked { what: job.step.as_str(), reason: panic_words(panic.as_ref()) })
+        });
+        if let Err(failure) = outcome {
+            self.note_failure(job.step, &marks, failure).await;
+        }
+        self.progress.advance(marks.len() as u64, job.step.as_str());
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.answered.notify_waiters();
+    }
+
+    async fn answer(&self, step: Step, marks: &[Mark]) -> Result<(), QueueError> {
+        match (step, marks) {
+            (Step::Download, [mark]) if self.may_start(*mark, step).await? => steps::download(self, *mark).await,
+            (Step::Inspect, [mark]) if self.may_start(*mark, step).await? => steps::inspect(self, *mark).await,
+            (Step::Match, marks) => steps::match_advisories(self, marks).await,
+            (Step::Publish, marks) => steps::publish(self, marks).await,
+            // A mark that is gone is no error: somebody else was quicker, or it was marked anew.
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts the start; a job that was started often and never ended takes its process with it, and is not started again.
+    async fn may_start(&self, mark: Mark, step: Step) -> Result<bool, QueueError> {
+        let Some(starts) = self.store.start(mark, step).await? else { return Ok(false) };
+        if starts <= self.options.retries.starts {
+            return Ok(true);
+        }
+        let error = format!("started {} times and never ended; it seems to kill the process", starts - 1);
+        warn!(release = mark.release.0, step = %step, "{error}");
+        let outcome = store::Postponed { at: self.clock.now(), error, dead: true };
+        self.store.postpone(mark, step, &outcome).await?;
+        Ok(false)
+    }
+
+    async fn note_failure(&self, step: Step, marks: &[Mark], failure: QueueError) {
+        if failure.is_fatal() {
+            error!(step = %step, "{}", failure.in_one_line());
+            self.stop_with(failure);
+            return;
+        }
+        let text = failure.in_one_line();
+        debug!(step = %step, "{text}");
+        for mark in marks {
+            let outcome = self.options.retries.after_failure(*mark, text.clone(), self.clock.now());
+            if let Err(error) = self.store.postpone(*mark, step, &outcome).await {
+                self.stop_with(error.into());
+                return;
+            }
+        }
+    }
+
+    fn stop_with(&self, failure: QueueError) {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+}

@@ -1,0 +1,84 @@
+//! Writing some hundred rows: facts from the store, the rule from `publish`, rows and events back.
+
+use std::collections::HashMap;
+
+use ::publish::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState};
+use schema::{ReleaseId, Step};
+use store::{ArchiveState, Mark, PublishFacts, RowWrite};
+
+use crate::database::Known;
+use crate::{Engine, QueueError};
+
+pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), QueueError> {
+    let by_release: HashMap<ReleaseId, Mark> = marks.iter().map(|mark| (mark.release, *mark)).collect();
+    let ids: Vec<_> = marks.iter().map(|mark| mark.release).collect();
+    let known = engine.known().await?;
+    let now = engine.clock.now();
+    let mut writes = Vec::with_capacity(marks.len());
+    for facts in engine.store.publish_facts(&ids).await? {
+        let Some(mark) = by_release.get(&facts.release.id) else { continue };
+        let inspection = facts.inspection.as_ref().map(inspection_facts);
+        let published = ::publish::publish(
+            &Facts {
+                release: &facts.release,
+                index_commit: facts.index_commit.as_deref(),
+                download: download_state(&facts),
+                inspection: inspection.as_ref(),
+                source: None,
+                advisories: match_state(&facts, known.as_deref()),
+                now,
+            },
+            facts.previous.as_ref(),
+        );
+        writes.push(RowWrite { mark: *mark, row: published.row, changed: published.changed });
+    }
+    engine.store.finish_rows(&writes, now).await?;
+    Ok(())
+}
+
+fn download_state(facts: &PublishFacts) -> DownloadState {
+    if let Some(open) = facts.open.iter().find(|open| open.step == Step::Download) {
+        return match &open.error {
+            Some(reason) => DownloadState::Failed { reason: reason.clone() },
+            None => DownloadState::Waiting,
+        };
+    }
+    let Some(archive) = &facts.archive else { return DownloadState::NotAsked };
+    match archive.state {
+        ArchiveState::Ok => DownloadState::Ok { compressed_size: archive.size.unwrap_or_default() },
+        ArchiveState::Mismatch => match archive.found {
+            Some(found) => DownloadState::Mismatch { found },
+            None => DownloadState::Failed { reason: "the mismatching checksum was not recorded".to_owned() },
+        },
+        ArchiveState::Gone => DownloadState::Gone { status: archive.http_status.unwrap_or_default() },
+        ArchiveState::NoAddress => DownloadState::NoAddress,
+    }
+}
+
+fn inspection_facts(row: &store::InspectionRow) -> InspectionFacts {
+    InspectionFacts {
+        compressed_size: row.compressed_size,
+        unpacked_size: row.unpacked_size,
+        findings: row.findings.clone(),
+        repository: row.manifest.as_ref().and_then(|manifest| manifest.repository.clone()),
+        claim: row.claim.clone(),
+    }
+}
+
+fn match_state(facts: &PublishFacts, known: Option<&Known>) -> MatchState {
+    if facts.open.iter().any(|open| open.step == Step::Match) {
+        return MatchState::Waiting;
+    }
+    let Some(known) = known else { return MatchState::NoDatabase };
+    let matches = facts.matches.iter().filter_map(|found| {
+        let advisory = known.by_id.get(&found.advisory).and_then(|at| known.advisories.get(*at))?;
+        Some(KnownAdvisory {
+            id: found.advisory.clone(),
+            kind: advisory.facts.kind,
+            score: advisory.facts.score.clone(),
+            withdrawn: advisory.facts.withdrawn.is_some(),
+            flags: found.flags.clone(),
+        })
+    });
+    MatchState::Matched { db_commit: known.commit.clone(), matches: matches.collect() }
+}
