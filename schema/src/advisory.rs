@@ -70,6 +70,8 @@ coded! {
         Cc0 = "CC0-1.0",
         /// Attribution: show licence and source.
         CcBy = "CC-BY-4.0",
+        /// Another one, named in the advisory's file: show its link, not its text.
+        Other = "other",
     }
 }
 
