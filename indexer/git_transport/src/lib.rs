@@ -1,1 +1,18 @@
-//! placeholder
+//! Lists and fetches git repositories over `net`; it reads no object and judges nothing.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod operations;
+mod register;
+mod repository;
+mod session;
+mod stream;
+
+pub use crate::error::GitError;
+pub use crate::operations::{FetchStats, RemoteRef, fetch, list_refs};
+pub use crate::register::init;
+pub use crate::repository::open_or_init_bare;
+pub use crate::session::GitOptions;
+
+#[cfg(test)]
+mod tests;

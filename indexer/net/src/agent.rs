@@ -74,6 +74,12 @@ impl Agent {
         self.0.hosts.states()
     }
 
+    /// What it calls itself.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        &self.0.options.user_agent
+    }
+
     pub(crate) async fn exchange(&self, exchange: Exchange) -> Result<Answer, NetError> {
         let options = &self.0.options;
         if options.offline {
