@@ -1,2 +1,69 @@
-//! placeholder
-fn main() {}
+//! The program `provenance`: arguments, environment, clock, log set-up, wiring. What it does is done in the other rooms.
+
+mod args;
+mod clock;
+mod commands;
+mod document;
+mod opening;
+mod progress;
+mod settings;
+mod table;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::args::Args;
+use crate::settings::Settings;
+use crate::text::complain;
+
+/// What a command ended with; the numbers are the contract's (design 08).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done; findings are data.
+    Done,
+    /// Could not do all of it.
+    Failed,
+    /// `affected --deny`: something matches.
+    Denied,
+}
+
+fn main() -> ExitCode {
+    let matches = Args::command().get_matches();
+    let args = match Args::from_arg_matches(&matches) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    net::install_crypto_provider();
+    let exit = Settings::resolve(&args, &matches).and_then(|settings| run(args, settings));
+    match exit {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Denied) => ExitCode::from(5),
+        Err(error) => {
+            complain(&format!("error: {}", text::chain(&error)));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(args: Args, settings: Settings) -> anyhow::Result<Exit> {
+    start_log(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(commands::dispatch(args.command, settings));
+    // Blocking work that hangs (a stalled disk) must not keep a finished program alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    exit
+}
+
+fn start_log(settings: &Settings) {
+    let level = match settings.verbosity {
+        ..0 => "error",
+        0 => "warn",
+        1 => "info,sqlx=warn",
+        2.. => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

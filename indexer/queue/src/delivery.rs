@@ -100,7 +100,7 @@ impl Delivery {
     }
 
     fn storage(&self, step: Step) -> SqliteStorage<Job> {
-        let config = Config::default().queue(step.as_str().into()).batch_size(1);
+        let config = Config::default().queue(step.as_str()).batch_size(1);
         SqliteStorage::new(&self.pool).with_config(config)
     }
 }

@@ -8,7 +8,7 @@ use follow::{
     reconcile,
 };
 use futures::StreamExt as _;
-use schema::{CanonicalName, KrateName, Timestamp};
+use schema::{CanonicalName, ChangeKind, KrateName, Timestamp};
 use store::{KrateWrite, LineWrite, QuarantineWrite, SourceState, Store, StoreError, StoredKrate};
 use tokio_util::sync::CancellationToken;
 
@@ -242,11 +242,12 @@ impl IndexReader {
             Answer::Missing { certain } => (name.clone(), None, certain, Validators::default()),
         };
         let is_folder = matches!(self.index, FileIndex::Dir(_));
-        let context = Context { krate: &krate, commit: None, at: now, reading, known_duplicates: &[] };
+        let known_duplicates = held.map_or(&[][..], |held| &held.duplicates);
+        let context = Context { krate: &krate, commit: None, at: now, reading, known_duplicates };
         let reconciled = reconcile(&stored, text.as_deref().map(str::as_bytes), &context);
         let believed = certain || is_folder || !is_in_doubt(held, reconciled.n_deleted(), now);
         if believed {
-            let write = krate_write(held, &krate, reconciled, validators);
+            let write = krate_write(held, &krate, reconciled, validators, now);
             let outcome = KrateOutcome::Read { changes: n_changes(&write), quarantined: write.quarantine.len() };
             return (outcome, Some(write));
         }
@@ -318,6 +319,7 @@ fn krate_write(
     asked: &KrateName,
     reconciled: Reconciled,
     validators: Validators,
+    now: Timestamp,
 ) -> KrateWrite {
     let published = reconciled.decisions.iter().rev().find_map(|decision| match &decision.effect {
         Effect::Insert { line, .. } | Effect::Update { line, .. } | Effect::Revive { line, .. } => {
@@ -336,7 +338,7 @@ fn krate_write(
         name,
         revision: held.map_or(0, |held| held.revision),
         quarantine: quarantine.collect(),
-        lines: line_writes(reconciled.decisions),
+        lines: line_writes(reconciled.decisions, now),
         reading: store::Reading {
             etag: validators.etag,
             last_modified: validators.last_modified,
@@ -346,16 +348,15 @@ fn krate_write(
 }
 
 /// Decisions in the store's words; consecutive changes of one line are stored with the one write they belong to.
-fn line_writes(decisions: Vec<follow::Decision>) -> Vec<LineWrite> {
+fn line_writes(decisions: Vec<follow::Decision>, now: Timestamp) -> Vec<LineWrite> {
     let mut writes: Vec<LineWrite> = Vec::with_capacity(decisions.len());
     for decision in decisions {
         let changes: Vec<_> = decision.change.into_iter().collect();
         match decision.effect {
-            Effect::None => writes.extend(changes.into_iter().map(|change| LineWrite::Record { change: Box::new(change) })),
+            Effect::None => changes.into_iter().for_each(|change| record(&mut writes, change)),
             Effect::Insert { generation, replaces, line } => {
                 if let Some(release) = replaces {
-                    let at = changes.first().map_or(Timestamp::from_micros(0), |change| change.at);
-                    writes.push(LineWrite::Delete { release, at, changes: Vec::new() });
+                    writes.push(LineWrite::Delete { release, at: now, changes: Vec::new() });
                 }
                 let follow::ReadLine { text, parsed } = *line;
                 writes.push(LineWrite::Insert { generation, line: Box::new(parsed), raw: text, changes });
@@ -371,10 +372,22 @@ fn line_writes(decisions: Vec<follow::Decision>) -> Vec<LineWrite> {
                 writes.push(LineWrite::Update { release, line, raw: text, dependencies_differ: true, changes });
             }
             Effect::Delete { release } => {
-                let at = changes.first().map_or(Timestamp::from_micros(0), |change| change.at);
+                let at = changes.first().map_or(now, |change| change.at);
                 writes.push(LineWrite::Delete { release, at, changes });
             }
         }
     }
     writes
+}
+
+/// A change without an effect of its own: the second one of an edited line, or a line that another one overrules.
+fn record(writes: &mut Vec<LineWrite>, change: schema::Change) {
+    match writes.last_mut() {
+        Some(LineWrite::Update { line, changes, .. })
+            if change.kind != ChangeKind::DuplicateLine && Some(&line.num) == change.num.as_ref() =>
+        {
+            changes.push(change);
+        }
+        _ => writes.push(LineWrite::Record { change: Box::new(change) }),
+    }
 }

@@ -81,6 +81,8 @@ pub struct StoredKrate {
     pub reading: Option<Reading>,
     /// All its releases, tombstones included.
     pub releases: Vec<StoredRelease>,
+    /// Lines recorded as overruled by a later one of the same number; they are recorded once.
+    pub duplicates: Vec<String>,
 }
 
 /// What a sparse index gave along with a file.

@@ -79,7 +79,12 @@ impl Index for SqliteStore {
         for row in &releases {
             by_krate.entry(get(row, "krate_id")?).or_default().push(stored_release(row)?);
         }
-        krates.iter().map(|row| stored_krate(row, &mut by_krate)).collect()
+        let duplicates: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, line_after FROM change WHERE kind = 'duplicate_line'")
+                .fetch_all(&self.readers)
+                .await
+                .failing_on(self, "read overruled lines")?;
+        krates.iter().map(|row| stored_krate(row, &mut by_krate, &duplicates)).collect()
     }
 
     async fn apply(&self, source: i64, writes: &[KrateWrite], now: Timestamp) -> Result<Vec<AppliedKrate>, StoreError> {
@@ -206,7 +211,11 @@ fn source_state(row: &SqliteRow) -> Result<SourceState, StoreError> {
     })
 }
 
-fn stored_krate(row: &SqliteRow, releases: &mut HashMap<i64, Vec<StoredRelease>>) -> Result<StoredKrate, StoreError> {
+fn stored_krate(
+    row: &SqliteRow,
+    releases: &mut HashMap<i64, Vec<StoredRelease>>,
+    duplicates: &[(String, String)],
+) -> Result<StoredKrate, StoreError> {
     let name = KrateName::parse(&get::<String>(row, "name")?).map_err(|why| unreadable("crate name", &why))?;
     let read: Option<i64> = get(row, "read_at")?;
     let reading = Reading {
@@ -214,12 +223,14 @@ fn stored_krate(row: &SqliteRow, releases: &mut HashMap<i64, Vec<StoredRelease>>
         last_modified: get(row, "last_modified")?,
         doubtful_since: time(row, "doubtful_since")?,
     };
+    let overruled = duplicates.iter().filter(|(of, _)| *of == name.as_str());
     Ok(StoredKrate {
         canonical: name.canonical(),
         name,
         revision: get(row, "revision")?,
         reading: read.map(|_| reading),
         releases: releases.remove(&get::<i64>(row, "id")?).unwrap_or_default(),
+        duplicates: overruled.map(|(_, line)| line.clone()).collect(),
     })
 }
 

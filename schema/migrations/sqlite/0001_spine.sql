@@ -94,6 +94,7 @@ CREATE TABLE change (
     line_after TEXT
 ) STRICT;
 CREATE INDEX change_release ON change (release_id);
+CREATE INDEX change_duplicate ON change (kind) WHERE kind = 'duplicate_line';
 
 -- What could not be read, kept with its evidence until a later reading makes it good.
 CREATE TABLE quarantine (

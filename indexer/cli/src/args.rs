@@ -1,0 +1,198 @@
+//! The raw arguments, as typed. What they amount to, with environment and configuration, is `settings`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Follows the crate registry, looks inside every release, and keeps one honest row per release.
+#[derive(Debug, Parser)]
+#[command(name = "provenance", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags every command understands.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GlobalArgs {
+    /// Where the tables are: sqlite:PATH [default: provenance.sqlite in the data directory]
+    #[arg(long, global = true, env = "PROVENANCE_DATABASE", value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// Where archives and copies of repositories are kept [default: the XDG data directory]
+    #[arg(long, global = true, env = "PROVENANCE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// A TOML file with the same names as the long flags
+    #[arg(long, global = true, env = "PROVENANCE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The index: sparse | sparse+URL | DIR [default: sparse, as cargo resolves it]
+    #[arg(long, global = true, env = "PROVENANCE_INDEX", value_name = "INDEX")]
+    pub(crate) index: Option<String>,
+    /// Look here first for NAME-VERSION.crate (may be given more than once)
+    #[arg(long, global = true, env = "PROVENANCE_ARCHIVES", value_name = "DIR")]
+    pub(crate) archives: Vec<PathBuf>,
+    /// The advisory database: URL | DIR | snapshot [default: what is loaded, else the snapshot]
+    #[arg(long, global = true, env = "PROVENANCE_ADVISORY_DB", value_name = "DB")]
+    pub(crate) advisory_db: Option<String>,
+    /// Sent with every request; should name a contact
+    #[arg(long, global = true, env = "PROVENANCE_USER_AGENT", value_name = "TEXT")]
+    pub(crate) user_agent: Option<String>,
+    /// The largest archive taken, in bytes [default: 268435456]
+    #[arg(long, global = true, env = "PROVENANCE_MAX_ARCHIVE_SIZE", value_name = "BYTES")]
+    pub(crate) max_archive_size: Option<u64>,
+    /// Use no network
+    #[arg(long, global = true, env = "PROVENANCE_OFFLINE")]
+    pub(crate) offline: bool,
+    /// Colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Say less
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) quiet: u8,
+    /// Say more (twice: much more)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// One JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Yes.
+    Always,
+    /// No.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read crates from the index, fetch and inspect archives, match advisories, write rows, print them
+    Index(IndexArgs),
+    /// What is known of a crate or of one of its releases
+    Show(ShowArgs),
+    /// Why a release's row is what it is
+    Explain {
+        /// NAME@VER
+        #[arg(value_name = "NAME@VER")]
+        subject: String,
+    },
+    /// Which releases an advisory covers, or what covers a crate or release
+    Affected(AffectedArgs),
+    /// Look inside one archive
+    Inspect(InspectArgs),
+    /// What happened to the index since it is watched
+    Changes(ChangesArgs),
+    /// How far everything is
+    Status,
+    /// Try everything this program depends on, and say what is wrong
+    Doctor,
+    /// Bring the tables up to date
+    Migrate {
+        /// Only say what is missing; exit 1 when something is
+        #[arg(long)]
+        check: bool,
+    },
+    /// Try again what was given up
+    Retry {
+        /// Only of this crate or release
+        #[arg(value_name = "NAME[@VER]")]
+        subject: Option<String>,
+    },
+    /// Work on the advisory database itself
+    Advisories {
+        #[command(subcommand)]
+        command: AdvisoriesCommand,
+    },
+    /// Make a small registry, run the pipeline on it offline, and show every state a row can have
+    Demo,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IndexArgs {
+    /// Take the registry packages of a lock file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lockfile: Option<PathBuf>,
+    /// Take a crate (its newest release) or one release (may be given more than once)
+    #[arg(long = "crate", value_name = "NAME[@VER]")]
+    pub(crate) krates: Vec<String>,
+    /// Take every live release of the crates named by --crate
+    #[arg(long)]
+    pub(crate) all_versions: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    /// NAME or NAME@VER, in any spelling
+    #[arg(value_name = "NAME[@VER]")]
+    pub(crate) subject: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AffectedArgs {
+    /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER
+    #[arg(value_name = "ID|NAME[@VER]")]
+    pub(crate) query: String,
+    /// Exit 5 when an advisory of this kind matches (may be given more than once)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) deny: Vec<schema::AdvisoryKind>,
+    /// A table of comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InspectArgs {
+    /// The archive
+    #[arg(value_name = "FILE.crate")]
+    pub(crate) file: PathBuf,
+    /// What it should be, when its file's name does not say
+    #[arg(long, value_name = "NAME@VER")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Where an inspection ends.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LimitArgs {
+    /// Entries of one archive [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_entries: Option<u64>,
+    /// Unpacked bytes, or 20 times the compressed ones, whichever is more [default: 536870912]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_unpacked: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ChangesArgs {
+    /// Only what came after this number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: i64,
+    /// Only of this crate
+    #[arg(long = "crate", value_name = "NAME")]
+    pub(crate) krate: Option<String>,
+    /// One JSON document a line
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ndjson: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdvisoriesCommand {
+    /// Write the facts-only snapshot of a checkout to stdout
+    Snapshot {
+        /// A checkout of the database
+        #[arg(value_name = "DIR")]
+        checkout: PathBuf,
+        /// Its commit, when the folder has no history
+        #[arg(long)]
+        commit: Option<String>,
+        /// The day of that commit, YYYY-MM-DD
+        #[arg(long)]
+        date: Option<String>,
+    },
+}
