@@ -10,6 +10,9 @@ pub enum Addresses {
     Any,
     /// Public addresses only: for what a crate, an index or a server named.
     PublicOnly,
+    /// As `PublicOnly`, with one address that plays a public one: tests have no other.
+    #[cfg(test)]
+    PublicAnd(IpAddr),
 }
 
 impl Addresses {
@@ -19,6 +22,8 @@ impl Addresses {
         match self {
             Self::Any => true,
             Self::PublicOnly => is_public(address),
+            #[cfg(test)]
+            Self::PublicAnd(public) => address == public || is_public(address),
         }
     }
 }

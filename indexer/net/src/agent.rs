@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use reqwest::header::{HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, redirect};
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -26,10 +26,18 @@ type Pauses = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 struct Inner {
     options: AgentOptions,
-    any: Client,
-    public_only: Client,
+    any: Clients,
+    public_only: Clients,
     hosts: Hosts,
     pauses: Pauses,
+}
+
+/// Two clients, because decompression is settled per client.
+struct Clients {
+    /// Asks for gzip and undoes it.
+    gzip: Client,
+    /// Leaves the body as it was sent, for requests with an `Accept-Encoding` of their own.
+    raw: Client,
 }
 
 /// What one try came to.
@@ -55,8 +63,8 @@ impl Agent {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(NetError::Setup { source: "no crypto provider is installed".into() });
         }
-        let any = client(&options, Addresses::Any)?;
-        let public_only = client(&options, Addresses::PublicOnly)?;
+        let any = Clients::new(&options, Addresses::Any)?;
+        let public_only = Clients::new(&options, Addresses::PublicOnly)?;
         Ok(Self(Arc::new(Inner { options, any, public_only, hosts: Hosts::default(), pauses })))
     }
 
@@ -171,17 +179,25 @@ impl Agent {
     }
 
     fn request(&self, exchange: &Exchange, url: &Url) -> Result<reqwest::RequestBuilder, NetError> {
-        let client = match exchange.addresses {
-            Addresses::Any => &self.0.any,
-            Addresses::PublicOnly => &self.0.public_only,
-        };
+        let any = exchange.addresses == Addresses::Any;
+        let clients = if any { &self.0.any } else { &self.0.public_only };
+        let raw = exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        let client = if raw { &clients.raw } else { &clients.gzip };
         let method = if exchange.body.is_some() { Method::POST } else { Method::GET };
         let mut request = client.request(method, url.clone());
+        let elsewhere = url.origin() != exchange.url.origin();
         for (name, value) in &exchange.headers {
-            let name = HeaderName::from_static(name);
-            let Ok(value) = HeaderValue::from_str(value) else {
-                return Err(NetError::BadUrl { url: shown(url), reason: "a header's value is no header text" });
+            let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            else {
+                return Err(NetError::BadUrl { url: shown(url), reason: "one of the headers to send is no header" });
             };
+            if matches!(name, AUTHORIZATION | COOKIE) {
+                // What proves who we are is for the host it was meant for, not for where that host points to.
+                if elsewhere {
+                    continue;
+                }
+                value.set_sensitive(true);
+            }
             request = request.header(name, value);
         }
         Ok(match &exchange.body {
@@ -191,18 +207,24 @@ impl Agent {
     }
 }
 
-fn client(options: &AgentOptions, addresses: Addresses) -> Result<Client, NetError> {
-    Client::builder()
-        .user_agent(&options.user_agent)
-        .connect_timeout(options.connect_timeout)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        // A proxy would resolve names behind the back of the address check, and the environment is read in `cli` only.
-        .no_proxy()
-        .referer(false)
-        .dns_resolver(Arc::new(CheckedResolver(addresses)))
-        .build()
-        .map_err(|error| NetError::Setup { source: error.into() })
+impl Clients {
+    fn new(options: &AgentOptions, addresses: Addresses) -> Result<Self, NetError> {
+        let build = |gzip| {
+            Client::builder()
+                .user_agent(&options.user_agent)
+                .connect_timeout(options.connect_timeout)
+                .gzip(gzip)
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                // A proxy would resolve names behind the back of the address check, and the environment is `cli`'s.
+                .no_proxy()
+                .referer(false)
+                .dns_resolver(Arc::new(CheckedResolver(addresses)))
+                .build()
+                .map_err(|error| NetError::Setup { source: error.into() })
+        };
+        Ok(Self { gzip: build(true)?, raw: build(false)? })
+    }
 }
 
 /// Scheme, user and literal address; names are checked where they are resolved.

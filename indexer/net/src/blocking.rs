@@ -15,7 +15,7 @@ use crate::{Addresses, Agent, AgentOptions, Answer, Get, NetError};
 pub struct Exchange {
     /// What to ask for; `http` or `https`.
     pub url: Url,
-    /// More request headers; the names in lower case.
+    /// More request headers.
     pub headers: Vec<(&'static str, String)>,
     /// The body to post.
     pub body: Option<Bytes>,

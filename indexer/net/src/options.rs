@@ -62,7 +62,7 @@ impl Default for AgentOptions {
 pub struct Get {
     /// What to get; `http` or `https`.
     pub url: Url,
-    /// More request headers.
+    /// More request headers. With an `Accept-Encoding` of its own the body is left as it was sent. `Authorization` and `Cookie` do not follow a redirect to another origin.
     pub headers: Vec<(&'static str, String)>,
     /// The longest body accepted, in bytes, after decompression.
     pub max_bytes: u64,

@@ -23,7 +23,11 @@ struct Server {
 
 /// Answers the n-th connection with the n-th reply, the last one again and again.
 async fn serve(replies: Vec<Reply>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve_on("127.0.0.1", replies).await
+}
+
+async fn serve_on(host: &str, replies: Vec<Reply>) -> Server {
+    let listener = TcpListener::bind((host, 0)).await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
@@ -216,20 +220,56 @@ async fn private_addresses_are_refused_as_literals_and_as_names() {
 #[tokio::test]
 async fn a_redirect_to_a_private_address_is_refused() {
     let inside = serve(vec![ok("secret")]).await;
-    let outside = serve(vec![status("307 Over There", &format!("Location: {}\r\n", inside.url), "")]).await;
-    let (agent, _) = agent(options());
-    // The outside server plays a public one, which a test cannot have: its answer is judged as `follow` judges it.
-    let exchange = Exchange::from(Get { addresses: Addresses::Any, ..Get::new(outside.url.clone()) });
-    let limits = BodyLimits {
-        max_bytes: 10,
-        stall: Duration::from_secs(9),
-        total: Duration::from_secs(9),
-        deadline: Instant::now() + Duration::from_secs(9),
-    };
-    let Ok(Tried::Moved(target)) = agent.send(&exchange, &outside.url, limits).await else { panic!() };
-    let error = check_url(&target, Addresses::PublicOnly).unwrap_err();
-    assert!(matches!(error, NetError::RefusedAddress { .. }), "{error:?}");
+    let named = inside.url.as_str().replace("127.0.0.1", "localhost");
+    for target in [inside.url.as_str(), &named] {
+        let redirect = status("307 Over There", &format!("Location: {target}\r\n"), "");
+        let outside = serve_on("127.0.0.2", vec![redirect]).await;
+        let (agent, _) = agent(options());
+        let addresses = Addresses::PublicAnd("127.0.0.2".parse().unwrap());
+        let error = agent.get(Get { addresses, ..Get::new(outside.url) }).await.unwrap_err();
+        assert!(matches!(error, NetError::RefusedAddress { .. }), "{error:?}");
+        assert_eq!(outside.requests.lock().unwrap().len(), 1);
+    }
     assert!(inside.requests.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_stay_with_their_host() {
+    let other = serve(vec![ok("fine")]).await;
+    let first = serve(vec![status("302 Found", &format!("Location: {}\r\n", other.url), "")]).await;
+    let (agent, _) = agent(options());
+    let headers = vec![("Authorization", "token".to_owned()), ("If-None-Match", "\"tag\"".to_owned())];
+    agent.get(Get { headers, ..Get::new(first.url) }).await.unwrap();
+    assert!(first.requests.lock().unwrap()[0].contains("authorization: token"));
+    let seen = other.requests.lock().unwrap()[0].clone();
+    assert!(!seen.contains("token") && seen.contains("if-none-match: \"tag\""), "{seen}");
+}
+
+#[tokio::test]
+async fn headers_that_are_none_are_refused() {
+    let server = serve(vec![ok("fine")]).await;
+    let (agent, _) = agent(options());
+    for header in [("two words", "x"), ("x", "a\r\nb: c")] {
+        let headers = vec![(header.0, header.1.to_owned())];
+        let error = agent.get(Get { headers, ..Get::new(server.url.clone()) }).await.unwrap_err();
+        assert!(matches!(error, NetError::BadUrl { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_no_secure_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 No TLS here\r\n\r\n").await;
+        }
+    });
+    let (agent, _) = agent(options());
+    let error = get(&agent, &url).await.unwrap_err();
+    assert!(matches!(error, NetError::Tls { .. }), "{error:?}");
+    assert!(!error.is_transient());
 }
 
 #[tokio::test]
