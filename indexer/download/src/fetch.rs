@@ -184,7 +184,7 @@ async fn from_url(
     limits: &DownloadLimits,
     ignored_local: Vec<IgnoredLocal>,
 ) -> Result<Outcome, DownloadError> {
-    // An archive is compressed already.
+    // The checksum is of the bytes as sent, even where a server takes the archive's own gzip for the transport's.
     let headers = vec![("accept-encoding", "identity".to_owned())];
     let mut get = Get { headers, max_bytes: limits.compressed_size, ..Get::new(address.url(wanted)?) };
     let mut served = request(agent, blobs, &get).await?;

@@ -157,6 +157,15 @@ async fn a_local_archive_is_an_answer_only_with_the_right_bytes() {
 }
 
 #[tokio::test]
+async fn bytes_are_taken_as_sent_whatever_the_server_calls_them() {
+    let bench = Bench::new();
+    let (address, requests) =
+        serve(&[&body("good bytes").replace("Connection:", "Content-Encoding: gzip\r\nConnection:")]).await;
+    assert_eq!(bench.download(Some(&address), &[]).await.unwrap(), stored(Origin::Url));
+    assert!(requests.lock().unwrap()[0].contains("accept-encoding: identity"));
+}
+
+#[tokio::test]
 async fn a_stale_cache_is_passed_by() {
     let bench = Bench::new();
     let (address, requests) = serve(&[&body("bad bytes"), &body("good bytes")]).await;
