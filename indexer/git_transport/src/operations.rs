@@ -121,7 +121,8 @@ fn callbacks(session: &Arc<Session>) -> RemoteCallbacks<'static> {
     callbacks
 }
 
-/// A ref's name; `None` when it is no UTF-8. git2 panics on such a name, and a stranger's server may send one.
+/// A ref's name; `None` when it is no UTF-8. git2 panics on such a name. From the network none comes (`stream`), but a
+/// local repository may have one.
 fn name_of<'head>(head: &'head RemoteHead<'_>) -> Option<&'head str> {
     std::panic::catch_unwind(AssertUnwindSafe(|| head.name())).ok()
 }

@@ -1,6 +1,6 @@
 //! Git's smart protocol over HTTP: one GET for the refs, one POST per round of negotiation. Packs are libgit2's.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
@@ -40,13 +40,21 @@ enum What {
     Pack,
 }
 
+/// What libgit2 reads.
+enum Body {
+    /// The list of refs, read at once and put right.
+    Refs(Cursor<Vec<u8>>),
+    /// A pack, as it comes.
+    Pack(Box<BlockingAnswer>),
+}
+
 /// One exchange: libgit2 writes the request, and the first read sends it.
 struct Stream {
     session: Arc<Session>,
     url: String,
     what: What,
     request: Vec<u8>,
-    answer: Option<BlockingAnswer>,
+    answer: Option<Body>,
 }
 
 impl Write for Stream {
@@ -62,23 +70,34 @@ impl Write for Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.session.left().is_zero() {
-            let limit = self.session.options.total_timeout;
-            return Err(self.session.fail(GitError::TimedOut { limit }));
-        }
         if self.answer.is_none() {
-            let answer = self.send().map_err(|error| self.session.fail(error))?;
+            let answer = self.begin().map_err(|error| self.session.fail(error))?;
             self.answer = Some(answer);
         }
-        let Some(answer) = &mut self.answer else { return Ok(0) };
-        let session = &self.session;
-        let n = answer.read(buffer).map_err(|error| session.fail(of_io(session, error)))?;
-        session.count(n).map_err(|error| session.fail(error))?;
-        Ok(n)
+        match &mut self.answer {
+            Some(Body::Refs(refs)) => refs.read(buffer),
+            Some(Body::Pack(answer)) => read(&self.session, answer, buffer).map_err(|error| self.session.fail(error)),
+            None => Ok(0),
+        }
     }
 }
 
 impl Stream {
+    fn begin(&mut self) -> Result<Body, GitError> {
+        let mut answer = self.send()?;
+        if self.what == What::Pack {
+            return Ok(Body::Pack(Box::new(answer)));
+        }
+        let mut refs = Vec::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match read(&self.session, &mut answer, &mut buffer)? {
+                0 => return Ok(Body::Refs(Cursor::new(readable_refs(&refs)))),
+                n => refs.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+
     fn send(&mut self) -> Result<BlockingAnswer, GitError> {
         let request = std::mem::take(&mut self.request);
         let exchange = match self.what {
@@ -127,6 +146,40 @@ impl Stream {
     }
 }
 
+/// Reads from the network, within the operation's time and bytes.
+fn read(session: &Session, answer: &mut BlockingAnswer, buffer: &mut [u8]) -> Result<usize, GitError> {
+    if session.left().is_zero() {
+        return Err(GitError::TimedOut { limit: session.options.total_timeout });
+    }
+    let n = answer.read(buffer).map_err(|error| of_io(session, error))?;
+    session.count(n)?;
+    Ok(n)
+}
+
+/// A list of refs without the lines that are no UTF-8, on which git2 would panic.
+///
+/// Each line begins with its length in four hex digits; `0000` stands alone (git's "pkt-line Format"). What is no such
+/// line is left to libgit2, which refuses it.
+fn readable_refs(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(length) = line_length(rest)
+        && let Some((line, after)) = rest.split_at_checked(length)
+    {
+        if std::str::from_utf8(line).is_ok() {
+            kept.extend_from_slice(line);
+        }
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+fn line_length(bytes: &[u8]) -> Option<usize> {
+    let digits = std::str::from_utf8(bytes.get(..4)?).ok()?;
+    Some(usize::from_str_radix(digits, 16).ok()?.max(4))
+}
+
 fn check_status(answer: &BlockingAnswer) -> Result<(), GitError> {
     let url = shown(answer.url());
     match answer.status() {
@@ -164,4 +217,17 @@ fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_no_text_are_dropped_and_broken_ones_kept() {
+        assert_eq!(readable_refs(b"0006ab0006\xff\xfe00000005c"), b"0006ab00000005c");
+        for broken in [&b""[..], b"00", b"zzzz", b"0009ab"] {
+            assert_eq!(readable_refs(broken), broken);
+        }
+    }
 }
