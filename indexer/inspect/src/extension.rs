@@ -91,13 +91,14 @@ fn parse_pax(mut content: &[u8], notes: &mut Vec<Finding>) -> Pax {
         let again = match key {
             b"path" => set_first(&mut pax.path, value.to_vec()),
             b"linkpath" => set_first(&mut pax.link, value.to_vec()),
-            b"size" => match std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok()) {
-                Some(size) => set_first(&mut pax.size, size),
-                None => {
+            b"size" => {
+                if let Some(size) = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok()) {
+                    set_first(&mut pax.size, size)
+                } else {
                     notes.push(malformed("pax size", value));
                     false
                 }
-            },
+            }
             _ => {
                 pax.sparse |= key.starts_with(b"GNU.sparse");
                 false

@@ -42,7 +42,7 @@ impl Default for Limits {
             manifest_size: 1 << 20,
             vcs_info_size: 64 << 10,
             extension_size: 64 << 10,
-            wall_time: Duration::from_secs(60),
+            wall_time: Duration::from_mins(1),
         }
     }
 }

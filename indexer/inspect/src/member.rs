@@ -172,8 +172,8 @@ impl<R: Read> Member<R> {
                 Err(stop) => return Err(stop),
             }
         }
-        let [a, b, c, d, e, f, g, h] = trailer;
-        let (crc, size) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        let (crc, size) = trailer.split_at(4);
+        let (crc, size) = (little_endian(crc), little_endian(size));
         if crc != self.crc.sum() {
             self.note_corrupt("gzip crc", crc, self.crc.sum());
         }
@@ -215,6 +215,10 @@ impl<R: Read> Member<R> {
         crc.update(&[byte]);
         Ok(byte)
     }
+}
+
+fn little_endian(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte))
 }
 
 pub(crate) fn corrupt(what: &str, given: u64, expected: u64) -> Stop {

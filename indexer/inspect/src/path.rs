@@ -12,7 +12,8 @@ pub(crate) fn key(path: &str) -> String {
 
 /// All that is odd about one path, given whole as the archive spells it.
 pub(crate) fn check(path: &str, is_directory: bool, prefix: &str, notes: &mut Vec<Finding>) {
-    if !path.starts_with(prefix) && !(is_directory && path == prefix.trim_end_matches('/')) {
+    let is_root = is_directory && path == prefix.trim_end_matches('/');
+    if !is_root && !path.starts_with(prefix) {
         notes.push(high(FindingCode::OutsidePrefix, json!({ "path": shown(path), "prefix": prefix })));
     }
     if leaves(path) {

@@ -275,7 +275,9 @@ impl Visitor for Survey<'_> {
         let link = head.link.as_ref().map(|link| String::from_utf8_lossy(link).into_owned());
         let mut notes = Vec::new();
         path::check(&path, head.kind == EntryKind::Directory, &self.prefix, &mut notes);
-        notes.into_iter().for_each(|note| self.findings.push(note));
+        for note in notes {
+            self.findings.push(note);
+        }
         self.check_kind(&head, &path, link.as_deref());
         let below = path.strip_prefix(&self.prefix).unwrap_or(&path).to_owned();
         let is_symlink = head.kind == EntryKind::Symlink;
@@ -325,7 +327,9 @@ impl Visitor for Survey<'_> {
         entry.git_blob = GitOid::from_bytes(blob.finalize().into());
         let mut notes = Vec::new();
         content.finish(&entry.path, &mut notes);
-        notes.into_iter().for_each(|note| self.findings.push(note));
+        for note in notes {
+            self.findings.push(note);
+        }
         if let Some((wanted, bytes)) = kept {
             *self.slot(wanted) = Kept::Bytes(bytes);
         }
@@ -340,14 +344,11 @@ impl Visitor for Survey<'_> {
 
 impl Survey<'_> {
     fn read_path(&mut self, head: &Head) -> String {
-        match std::str::from_utf8(&head.path) {
-            Ok(path) => path.to_owned(),
-            Err(_) => {
-                let bytes: String =
-                    head.path.iter().take(512).flat_map(|byte| byte.escape_ascii()).map(char::from).collect();
-                self.findings.push(medium(FindingCode::NonUtf8Path, json!({ "bytes": bytes })));
-                String::from_utf8_lossy(&head.path).into_owned()
-            }
+        if let Ok(path) = std::str::from_utf8(&head.path) {
+            return path.to_owned();
         }
+        let bytes: String = head.path.iter().take(512).flat_map(|byte| byte.escape_ascii()).map(char::from).collect();
+        self.findings.push(medium(FindingCode::NonUtf8Path, json!({ "bytes": bytes })));
+        String::from_utf8_lossy(&head.path).into_owned()
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn all(manifest: &Manifest, package: &Package, auto: &Auto, files: &F
     let has_lib = !targets.is_empty();
     let mut add = |kind, products: &[Product], found: Vec<(String, String)>, auto: Option<bool>| {
         // Until edition 2018 a declared target switched the search for others off.
-        let search = auto.unwrap_or(!(is_2015 && !products.is_empty()));
+        let search = auto.unwrap_or(!is_2015 || products.is_empty());
         targets.extend(products.iter().filter_map(|product| declared(kind, product, &found, package, has_lib, files)));
         let new: Vec<_> = found
             .into_iter()

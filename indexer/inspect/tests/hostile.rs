@@ -1,4 +1,5 @@
 //! Every lie an archive can tell, one line each, with exactly the findings it must raise; honest archives raise none.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use fixtures::crate_file::{gzip, gzip_with_header};
 use fixtures::{CrateFile, TarEntry};
@@ -72,7 +73,7 @@ fn sized(field: &[u8; 12]) -> Vec<u8> {
 
 /// An extension header (or two) before the file `a-1.0.0/x`.
 fn extended(headers: &[TarEntry]) -> Vec<u8> {
-    let archive = headers.iter().fold(honest(), |archive, header| archive.entry(header));
+    let archive = headers.iter().fold(honest(), CrateFile::entry);
     built(&archive.entry(&file("a-1.0.0/x")))
 }
 
