@@ -64,8 +64,9 @@ fn points_outside(target: &str) -> bool {
 }
 
 fn facts(text: &str, entries: &[Entry]) -> Result<ManifestFacts, String> {
-    let manifest = Manifest::from_str(text).map_err(|error| error.to_string())?;
+    // The text is parsed once: it is the dearest part of an inspection after the hashes.
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let manifest: Manifest = table.clone().try_into().map_err(|error: toml::de::Error| error.to_string())?;
     let package = manifest.package.as_ref().ok_or("no [package]")?;
     let raw = ["package", "project"].iter().find_map(|key| table.get(*key)?.as_table()).ok_or("no [package]")?;
     let targets = targets::all(&manifest, package, &auto(raw), &Files::new(entries));
