@@ -1,7 +1,11 @@
 //! A full re-match: every advisory over every version of the index of July 2020, in CPU seconds. Goal: less than one.
 //!
 //! `PROVENANCE_TEST_DATA=…/data cargo bench -p provenance-advisories --bench rematch`
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops where it cannot measure")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a measurement prints, and stops where it cannot measure"
+)]
 
 use std::collections::HashMap;
 use std::fs;

@@ -84,7 +84,9 @@ impl Advisory {
         if !self.affects(version) {
             return Vec::new();
         }
-        let covered = |function: &&Function| function.requirements.iter().any(|requirement| covers(requirement, version));
+        let covered = |function: &&Function| {
+            function.requirements.iter().any(|requirement| covers(requirement.as_ref(), version))
+        };
         self.functions.iter().filter(covered).map(|function| function.path.as_str()).collect()
     }
 
@@ -95,7 +97,8 @@ impl Advisory {
             (Some(introduced), Some(fixed)) => introduced < fixed,
             _ => true,
         };
-        let copy = |range: &OsvRange| AffectedRange { introduced: range.introduced.clone(), fixed: range.fixed.clone() };
+        let copy =
+            |range: &OsvRange| AffectedRange { introduced: range.introduced.clone(), fixed: range.fixed.clone() };
         self.ranges.iter().filter(has_width).map(copy).collect()
     }
 
@@ -112,7 +115,9 @@ impl Advisory {
         let written = FrontMatter::parse(parts.front_matter).map_err(|error| error.message().to_owned())?;
         place.agrees_with(&written)?;
         let krate = match place.collection {
-            "crates" => Some(KrateName::parse(&written.advisory.package).map_err(|error| error.to_string())?.canonical()),
+            "crates" => {
+                Some(KrateName::parse(&written.advisory.package).map_err(|error| error.to_string())?.canonical())
+            }
             _ => None,
         };
         let facts = facts(&parsed, &written, krate);
@@ -220,7 +225,12 @@ fn kind(written: &FrontMatter) -> (AdvisoryKind, bool) {
 fn score(parsed: &rustsec::Advisory, vector: Option<&str>) -> Score {
     let tenths = parsed.metadata.cvss.as_ref().and_then(|cvss| tenths(cvss.score()));
     let (Some(vector), Some(tenths)) = (vector, tenths) else {
-        return Score { severity: SeverityWord::Unscored, score_x10: None, cvss: None, vector: vector.map(str::to_owned) };
+        return Score {
+            severity: SeverityWord::Unscored,
+            score_x10: None,
+            cvss: None,
+            vector: vector.map(str::to_owned),
+        };
     };
     let version = vector.strip_prefix("CVSS:").and_then(|rest| rest.split('/').next());
     Score {
@@ -237,7 +247,8 @@ fn tenths(score: f64) -> Option<u8> {
 }
 
 fn functions(parsed: &rustsec::Advisory) -> Vec<Function> {
-    let outside = |requirement: &VersionReq| rustsec::advisory::Versions::new(Vec::new(), vec![requirement.clone()]).ok();
+    let outside =
+        |requirement: &VersionReq| rustsec::advisory::Versions::new(Vec::new(), vec![requirement.clone()]).ok();
     let listed = parsed.affected.iter().flat_map(|affected| &affected.functions);
     listed
         .map(|(path, requirements)| Function {
@@ -248,8 +259,8 @@ fn functions(parsed: &rustsec::Advisory) -> Vec<Function> {
 }
 
 /// Whether a function's requirement covers a version that is affected; where it cannot be read, the version's verdict stands.
-fn covers(requirement: &Option<rustsec::advisory::Versions>, version: &Version) -> bool {
-    requirement.as_ref().is_none_or(|outside| !outside.is_vulnerable(version))
+fn covers(requirement: Option<&rustsec::advisory::Versions>, version: &Version) -> bool {
+    requirement.is_none_or(|outside| !outside.is_vulnerable(version))
 }
 
 /// `rustsec` keeps the useful half of its messages in the source.

@@ -62,7 +62,11 @@ pub(crate) struct Versions {
 impl FrontMatter {
     /// Reads the TOML between the fences; the newest layout leaves the leading `[advisory]` out.
     pub(crate) fn parse(toml: &str) -> Result<Self, toml::de::Error> {
-        if toml.starts_with("[advisory]") { toml::from_str(toml) } else { toml::from_str(&format!("[advisory]\n{toml}")) }
+        if toml.starts_with("[advisory]") {
+            toml::from_str(toml)
+        } else {
+            toml::from_str(&format!("[advisory]\n{toml}"))
+        }
     }
 
     /// The same facts as a file of the database's own layout: no keywords, no prose, the id in place of the title.
@@ -152,7 +156,7 @@ fn quoted(text: &str) -> String {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            control if control.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(control))),
+            control if control.is_control() => out.extend(format!("\\u{:04X}", u32::from(control)).chars()),
             plain => out.push(plain),
         }
     }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use schema::{
-    AdvisoryKind, AdvisoryMatch, CanonicalName, Generation, MatchFlag, ReleaseId, Timestamp, VersionNum,
-};
+use schema::{AdvisoryKind, AdvisoryMatch, CanonicalName, Generation, MatchFlag, ReleaseId, Timestamp, VersionNum};
 use semver::Version;
 
 use crate::Advisory;

@@ -31,10 +31,7 @@ pub fn next_safe(num: &VersionNum, live: &[VersionNum], is_covered: impl Fn(&Ver
     safe.retain(|(version, _)| !is_covered(version));
     let same_range = caret(&affected);
     let compatible = safe.iter().find(|(version, _)| same_range.matches(version));
-    NextSafe {
-        compatible: compatible.map(|(_, num)| (*num).clone()),
-        any: safe.first().map(|(_, num)| (*num).clone()),
-    }
+    NextSafe { compatible: compatible.map(|(_, num)| (*num).clone()), any: safe.first().map(|(_, num)| (*num).clone()) }
 }
 
 fn caret(version: &Version) -> Comparator {

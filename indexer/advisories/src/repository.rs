@@ -74,7 +74,8 @@ pub(crate) fn files(
     let mut files = Vec::new();
     for (path, oid) in paths(commit)? {
         if wanted(&path) {
-            let blob = repo.find_blob(oid).map_err(AdvisoriesError::git(format!("read {path} of the advisory database")))?;
+            let blob =
+                repo.find_blob(oid).map_err(AdvisoriesError::git(format!("read {path} of the advisory database")))?;
             files.push(File { path, bytes: blob.content().to_vec() });
         }
     }

@@ -80,7 +80,7 @@ pub fn write_snapshot(checkout: &Path, origin: &Origin) -> Result<WrittenSnapsho
     );
     for advisory in &database.advisories {
         if let Some(file) = snapshot_file(&advisory.text) {
-            text.push_str(&format!("\n{BEFORE}{}{AFTER}\n{file}", advisory.path));
+            text.extend(["\n", BEFORE, &advisory.path, AFTER, "\n", &file]);
         }
     }
     Ok(WrittenSnapshot { text, n_advisories, quarantined: database.quarantined })

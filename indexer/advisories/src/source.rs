@@ -97,7 +97,7 @@ fn digest(files: &[File]) -> Result<Oid, AdvisoriesError> {
     };
     let mut listing = String::new();
     for file in files {
-        listing.push_str(&format!("{} {}\n", hash(&file.bytes)?, file.path));
+        listing.extend([&hash(&file.bytes)?.to_string(), " ", &file.path, "\n"]);
     }
     hash(listing.as_bytes())
 }
