@@ -7,7 +7,7 @@ use super::house::House;
 const MOST_LINES: usize = 500;
 const TRANSPORT: &str = "indexer/git_transport/";
 
-/// `forbid` for all, inherited by each; git_transport may say `deny` and make one exception.
+/// `forbid` for all, inherited by each; `git_transport` may say `deny` and make one exception.
 pub(super) fn unsafe_code(house: &House) -> Vec<String> {
     let mut broken = Vec::new();
     if !house.files["Cargo.toml"].contains("unsafe_code = \"forbid\"") {
