@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use net::NetError;
-use schema::KrateName;
+use schema::{GitOid, KrateName};
 use url::Url;
 
 /// A failure of ours, of the network or of the index as a whole. A bad line is none of these: it goes to quarantine.
@@ -63,6 +63,26 @@ pub enum FollowError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The repository cannot be read: a fresh clone may help, or a fetch.
+    #[error("{what}")]
+    Git {
+        /// What was tried, and where.
+        what: String,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+    /// The commit last seen is gone, and nothing tells what happened since: compare the whole index with the tables.
+    #[error("go on from commit {commit} of the index: it is gone; the whole index must be compared")]
+    LostCursor {
+        /// The commit last seen.
+        commit: GitOid,
+    },
+    /// The repository has no commit.
+    #[error("read the index at {}: it has no commit", path.display())]
+    EmptyIndex {
+        /// The repository.
+        path: PathBuf,
+    },
     /// No spelling of the name is in the index.
     #[error("find crate {name} in the index: there is no such crate (tried {})", tried.join(", "))]
     UnknownKrate {
@@ -80,11 +100,13 @@ impl FollowError {
         match self {
             Self::Net(error) => error.is_transient(),
             Self::Status { status, .. } => *status >= 500,
-            Self::NotAnIndexFile { .. } | Self::Unreadable { .. } => true,
+            Self::NotAnIndexFile { .. } | Self::Unreadable { .. } | Self::Git { .. } => true,
             Self::BadAddress { .. }
             | Self::CargoConfig(_)
             | Self::BadConfig { .. }
             | Self::TooLarge { .. }
+            | Self::LostCursor { .. }
+            | Self::EmptyIndex { .. }
             | Self::UnknownKrate { .. } => false,
         }
     }

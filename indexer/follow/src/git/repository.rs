@@ -1,0 +1,173 @@
+//! The repository beneath a git index: opened, read object by object, pinned, freed of stale locks. No order of commits here.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use git2::{ErrorCode, Odb, Oid, Repository, RepositoryOpenFlags};
+use schema::Timestamp;
+
+use crate::git::diff::FileDiff;
+use crate::git::{Batch, ChangedFile, GitOptions};
+use crate::{FollowError, Quarantined};
+
+/// How old a lock must be before it counts as left behind; no git process of ours holds one for a minute.
+const STALE_LOCK_SECONDS: i64 = 3600;
+
+/// A repository, read through its object database.
+pub(super) struct IndexRepository {
+    repository: Repository,
+}
+
+/// What the walk needs of a commit.
+#[derive(Clone, Copy)]
+pub(super) struct CommitFacts {
+    pub(super) tree: Oid,
+    pub(super) parent: Option<Oid>,
+    pub(super) at: Timestamp,
+}
+
+impl IndexRepository {
+    pub(super) fn open(path: &Path) -> Result<Self, FollowError> {
+        let no_search = RepositoryOpenFlags::NO_SEARCH;
+        let repository = Repository::open_ext(path, no_search, &[] as &[&Path])
+            .map_err(|source| git_error(format!("open the repository {}", path.display()), source))?;
+        Ok(Self { repository })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.repository.path()
+    }
+
+    pub(super) fn head(&self) -> Result<Option<Oid>, FollowError> {
+        match self.repository.head().and_then(|head| head.peel_to_commit()) {
+            Ok(commit) => Ok(Some(commit.id())),
+            Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
+            Err(error) => Err(self.error("read the head of", error)),
+        }
+    }
+
+    /// The heads of replaced histories, `snapshot-DATE`, in the order of their dates.
+    pub(super) fn snapshots(&self) -> Result<Vec<Oid>, FollowError> {
+        let failed = |error| self.error("list the references of", error);
+        let mut found = Vec::new();
+        for reference in self.repository.references().map_err(failed)? {
+            let reference = reference.map_err(failed)?;
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            let short = name.rsplit('/').next().unwrap_or_default().to_owned();
+            if short.starts_with("snapshot-") {
+                let commit = reference.peel_to_commit().map_err(|error| self.error("read a snapshot of", error))?;
+                found.push((short, commit.id()));
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, commit)| commit).collect())
+    }
+
+    pub(super) fn commit(&self, id: Oid) -> Result<CommitFacts, FollowError> {
+        let commit =
+            self.repository.find_commit(id).map_err(|error| self.error(&format!("read commit {id} of"), error))?;
+        Ok(CommitFacts {
+            tree: commit.tree_id(),
+            parent: commit.parent_ids().next(),
+            at: Timestamp::from_seconds(commit.time().seconds()),
+        })
+    }
+
+    pub(super) fn commit_if_there(&self, id: Oid) -> Result<Option<CommitFacts>, FollowError> {
+        if self.odb()?.exists(id) { self.commit(id).map(Some) } else { Ok(None) }
+    }
+
+    /// Loads files into a batch until it is full, and says how many it took.
+    pub(super) fn load(
+        &self,
+        files: &[FileDiff],
+        options: &GitOptions,
+        batch: &mut Batch,
+    ) -> Result<usize, FollowError> {
+        let odb = self.odb()?;
+        let mut bytes = 0;
+        for (n, file) in files.iter().enumerate() {
+            if n == options.max_files.max(1) || bytes > options.max_bytes {
+                return Ok(n);
+            }
+            let path = file.name.index_path();
+            let size = self.size(&odb, file.after)?;
+            if size > options.max_file_bytes {
+                let reason = format!("{size} bytes long; the limit is {}", options.max_file_bytes);
+                batch.quarantine.push(Quarantined { path, line: 0, raw: String::new(), reason });
+                continue;
+            }
+            // An oversized file before was never read; without it, a duplicate line may be told again.
+            let before = if self.size(&odb, file.before)? > options.max_file_bytes { None } else { file.before };
+            let (before, after) = (self.bytes(before)?, self.bytes(file.after)?);
+            bytes += [&before, &after].into_iter().flatten().map(|file| file.len() as u64).sum::<u64>();
+            batch.changed.push(ChangedFile { path, name: file.name.clone(), before, after });
+        }
+        Ok(files.len())
+    }
+
+    pub(super) fn text(&self, id: Option<Oid>) -> Result<Option<String>, FollowError> {
+        Ok(self.bytes(id)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The content of an object; nothing for no object.
+    pub(super) fn bytes(&self, id: Option<Oid>) -> Result<Option<Vec<u8>>, FollowError> {
+        let Some(id) = id else { return Ok(None) };
+        let odb = self.odb()?;
+        let object = odb.read(id).map_err(|error| self.error(&format!("read object {id} of"), error))?;
+        Ok(Some(object.data().to_vec()))
+    }
+
+    pub(super) fn pin(&self, name: &str, commit: Oid) -> Result<(), FollowError> {
+        let reference = format!("refs/provenance/{name}");
+        self.repository
+            .reference(&reference, commit, true, "cursor of the provenance indexer")
+            .map(drop)
+            .map_err(|error| self.error(&format!("write {reference} in"), error))
+    }
+
+    pub(super) fn clear_stale_locks(&self, now: Timestamp) -> Result<Vec<PathBuf>, FollowError> {
+        let mut removed = Vec::new();
+        let mut folders = vec![self.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            let unreadable = |source| FollowError::Unreadable { path: folder.clone(), source };
+            for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+                let path = entry.map_err(unreadable)?.path();
+                if path.is_dir() && !path.is_symlink() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "lock") && is_stale(&path, now) {
+                    std::fs::remove_file(&path)
+                        .map_err(|source| FollowError::Unreadable { path: path.clone(), source })?;
+                    removed.push(path);
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    fn size(&self, odb: &Odb<'_>, id: Option<Oid>) -> Result<u64, FollowError> {
+        let Some(id) = id else { return Ok(0) };
+        let (size, _) = odb.read_header(id).map_err(|error| self.error(&format!("read object {id} of"), error))?;
+        Ok(size as u64)
+    }
+
+    fn odb(&self) -> Result<Odb<'_>, FollowError> {
+        self.repository.odb().map_err(|error| self.error("open the objects of", error))
+    }
+
+    fn error(&self, what: &str, source: git2::Error) -> FollowError {
+        git_error(format!("{what} {}", self.path().display()), source)
+    }
+}
+
+fn git_error(what: String, source: git2::Error) -> FollowError {
+    FollowError::Git { what, source }
+}
+
+fn is_stale(path: &Path, now: Timestamp) -> bool {
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let seconds = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    seconds
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .is_some_and(|seconds| Timestamp::from_seconds(seconds).plus_seconds(STALE_LOCK_SECONDS) < now)
+}
