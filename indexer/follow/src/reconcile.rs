@@ -220,6 +220,14 @@ fn text_of<'a>(line: &'a Line, stored: &'a [StoredLine]) -> &'a str {
     }
 }
 
+/// Whether a line of this name belongs in the file of this spelling, whose silence therefore speaks of it.
+///
+/// `a-b` and `a_b` are one crate in two files; so are `A` and `a` where paths keep the case, as they did in 2014.
+fn stands_in(name: &KrateName, file: &KrateName) -> bool {
+    let keeps_case = file.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
+    if keeps_case { name == file } else { name.index_path() == file.index_path() }
+}
+
 /// Decides what becomes of live releases that the file lacks, in the order in which they are held.
 fn delete_missing(
     stored: &[StoredLine],
@@ -235,8 +243,7 @@ fn delete_missing(
             continue;
         }
         let name = published_name(line, context);
-        // `a-b` and `a_b` are one crate in two files: the absence of one says nothing about the lines of the other.
-        if name.index_path() != context.krate.index_path() {
+        if !stands_in(&name, context.krate) {
             continue;
         }
         if present.hidden.may_hide(num, &line.checksum.to_string()) {

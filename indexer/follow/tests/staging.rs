@@ -1,7 +1,7 @@
 //! The public staging index, replayed from its first commit, against a replay of its own written with plain git and JSON.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -105,7 +105,7 @@ impl Replay {
             })
             .collect();
         let before = std::mem::replace(&mut self.tree, after.clone());
-        let paths: HashSet<&String> = before.keys().chain(after.keys()).collect();
+        let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for path in paths {
             let (old, new) = (before.get(path), after.get(path));
             if old == new {

@@ -3,9 +3,10 @@
 //! libgit2's own diff looks at every entry and takes a hundred times as long on an index (design 02, requirement 5).
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use git2::Oid;
-use schema::KrateName;
+use schema::{CanonicalName, KrateName};
 
 use crate::git::repository::IndexRepository;
 use crate::{FollowError, IndexConfig, Quarantined};
@@ -22,6 +23,8 @@ pub(super) struct TreeDiff {
 
 /// One file; at least one side is there.
 pub(super) struct FileDiff {
+    pub(super) path: String,
+    /// The crate, as the path spells it.
     pub(super) name: KrateName,
     pub(super) before: Option<Oid>,
     pub(super) after: Option<Oid>,
@@ -46,8 +49,31 @@ pub(super) fn diff_trees(
         walk.trees(from, to)?;
     }
     let mut diff = walk.diff;
-    diff.files.sort_by_key(|file| file.after.is_some());
+    diff.files = join_moved(diff.files);
     Ok(diff)
+}
+
+/// Puts files that are gone before the others, and makes one of two where a crate's file moved.
+///
+/// In 2014 paths kept the case of the name; when they were lowered, the same lines left one file and came in another.
+fn join_moved(files: Vec<FileDiff>) -> Vec<FileDiff> {
+    let (gone, mut there): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.after.is_none());
+    let is_new = |file: &FileDiff| file.before.is_none();
+    let mut new: HashMap<CanonicalName, usize> = there
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| is_new(file))
+        .map(|(at, file)| (file.name.canonical(), at))
+        .collect();
+    let mut joined = Vec::with_capacity(gone.len() + there.len());
+    for file in gone {
+        match new.remove(&file.name.canonical()) {
+            Some(at) => there[at].before = file.before,
+            None => joined.push(file),
+        }
+    }
+    joined.extend(there);
+    joined
 }
 
 struct Walk<'a> {
@@ -124,7 +150,7 @@ impl Walk<'_> {
             raw: String::new(),
             reason: reason.to_owned(),
         };
-        match name.filter(|name| name.index_path().as_bytes() == path) {
+        match name.filter(|name| name.index_path().as_bytes().eq_ignore_ascii_case(&path)) {
             None => self.diff.odd.extend(after.map(|_| odd("its path is none of a crate"))),
             // A link in its place is damage, not a deletion.
             Some(_) if after.is_some_and(|entry| !entry.is_file()) => self.diff.odd.push(odd("it is no regular file")),
@@ -133,7 +159,8 @@ impl Walk<'_> {
                 let (before, after) = (id(before), id(after));
                 // Another mode of the same file is no change.
                 if before != after {
-                    self.diff.files.push(FileDiff { name, before, after });
+                    let path = String::from_utf8_lossy(&path).into_owned();
+                    self.diff.files.push(FileDiff { path, name, before, after });
                 }
             }
         }

@@ -90,7 +90,7 @@ impl IndexRepository {
             if n == options.max_files.max(1) || bytes > options.max_bytes {
                 return Ok(n);
             }
-            let path = file.name.index_path();
+            let path = file.path.clone();
             let size = self.size(&odb, file.after)?;
             if size > options.max_file_bytes {
                 let reason = format!("{size} bytes long; the limit is {}", options.max_file_bytes);
