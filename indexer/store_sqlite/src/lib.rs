@@ -64,11 +64,18 @@ impl SqliteStore {
         })
     }
 
-    /// Names of the migrations that are not applied yet.
+    /// Names of the migrations that are not applied yet to an existing file, which is not touched.
     ///
     /// # Errors
     /// When the database cannot be read or is newer than this program.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_migrations(path: &Path) -> Result<Vec<String>, StoreError> {
+        let store = Self::connect(path, false).await?;
+        let pending = store.pending_migrations().await;
+        store.close().await;
+        pending
+    }
+
+    async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
         let known: i64 =
             sqlx::query_scalar(table).fetch_one(&self.readers).await.failing_on(self, "read its tables")?;

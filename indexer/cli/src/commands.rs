@@ -1,0 +1,37 @@
+//! One file per command: ask the rooms, print the answer.
+
+mod affected;
+mod changes;
+mod demo;
+mod doctor;
+mod explain;
+mod index;
+mod inspect;
+mod migrate;
+mod retry;
+mod show;
+mod snapshot;
+mod status;
+mod subject;
+
+use crate::Exit;
+use crate::args::Command;
+use crate::settings::Settings;
+
+/// Runs a command.
+pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<Exit> {
+    match command {
+        Command::Index(args) => index::run(&args, &settings).await,
+        Command::Show(args) => show::run(&args, &settings).await,
+        Command::Explain { subject } => explain::run(&subject, &settings).await,
+        Command::Affected(args) => affected::run(&args, &settings).await,
+        Command::Inspect(args) => inspect::run(&args, &settings).await,
+        Command::Changes(args) => changes::run(&args, &settings).await,
+        Command::Status => status::run(&settings).await,
+        Command::Doctor => doctor::run(&settings).await,
+        Command::Migrate { check } => migrate::run(check, &settings).await,
+        Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
+        Command::Advisories { command } => snapshot::run(&command),
+        Command::Demo => demo::run(&settings).await,
+    }
+}

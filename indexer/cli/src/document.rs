@@ -1,0 +1,39 @@
+//! The JSON documents scripts rely on: one per command, each with `schema_version` and what it rests on.
+
+use schema::{AsOf, DbSummary};
+use serde_json::{Value, json};
+use store::Store;
+
+use crate::text::say;
+
+/// Prints a document; `schema_version` is added to what is given.
+pub(crate) fn print(mut document: Value) {
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("schema_version".to_owned(), json!(1));
+    }
+    say(&document.to_string());
+}
+
+/// What answers rest on just now. Of several indexes, the one read last.
+pub(crate) async fn as_of(store: &dyn Store) -> anyhow::Result<AsOf> {
+    let sources = store.sources().await?;
+    let newest = sources.into_iter().filter_map(|source| Some((source.last_success_at?, source))).max_by_key(|s| s.0);
+    Ok(AsOf {
+        advisory_db: store.advisory_db().await?,
+        index: newest.map(|(at, source)| DbSummary { source: source.address, commit: source.cursor_commit, at }),
+        rules: publish::RULES.to_owned(),
+    })
+}
+
+/// The same in words, for the foot of a table.
+pub(crate) fn as_of_words(as_of: &AsOf, now: schema::Timestamp) -> String {
+    let advisories = as_of.advisory_db.as_ref().map_or_else(
+        || "no advisory database".to_owned(),
+        |commit| format!("advisories {}", crate::opening::described(commit, now)),
+    );
+    let index = as_of.index.as_ref().map_or_else(
+        || "index never read to its end".to_owned(),
+        |index| format!("index {} read {}", crate::text::shown(&index.source), index.at),
+    );
+    format!("{advisories} · {index}")
+}
