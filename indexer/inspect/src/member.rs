@@ -22,7 +22,8 @@ const RESERVED: u8 = 0xe0;
 pub(crate) struct Member<R> {
     source: Source<R>,
     inflate: Decompress,
-    crc: Crc,
+    /// `flate2::Crc` does without the processor's own instruction here, and a tenth of the time would go there.
+    crc: crc32fast::Hasher,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -41,7 +42,7 @@ impl<R: Read> Member<R> {
         Self {
             source: Source::new(input),
             inflate: Decompress::new(false),
-            crc: Crc::new(),
+            crc: crc32fast::Hasher::new(),
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
@@ -174,11 +175,14 @@ impl<R: Read> Member<R> {
         }
         let (crc, size) = trailer.split_at(4);
         let (crc, size) = (little_endian(crc), little_endian(size));
-        if crc != self.crc.sum() {
-            self.note_corrupt("gzip crc", crc, self.crc.sum());
+        let computed = self.crc.clone().finalize();
+        if crc != computed {
+            self.note_corrupt("gzip crc", crc, computed);
         }
-        if size != self.crc.amount() {
-            self.note_corrupt("gzip size", size, self.crc.amount());
+        // The length is counted modulo 2^32.
+        let computed = u32::try_from(self.unpacked & u64::from(u32::MAX)).unwrap_or_default();
+        if size != computed {
+            self.note_corrupt("gzip size", size, computed);
         }
         self.look_behind()
     }
