@@ -1,0 +1,14 @@
+//! Requirement resolution, dependents and closures over the whole registry, in memory. Pure: no IO, no advisories.
+#![doc = include_str!("../README.md")]
+
+mod closure;
+mod dependents;
+mod names;
+mod registry;
+mod requirements;
+mod rows;
+
+pub use closure::{Closure, Hit, ResolvedGraph};
+pub use dependents::{Dependent, DependentState};
+pub use registry::Graph;
+pub use rows::{Edge, ReleaseNode};

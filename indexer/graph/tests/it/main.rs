@@ -1,0 +1,8 @@
+//! The room from outside, on registries of a few lines.
+#![cfg(test)]
+
+mod closure;
+mod dependents;
+mod resolve;
+mod support;
+mod update;
