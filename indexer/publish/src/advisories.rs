@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::{AdvisoryId, AdvisoryState, AdvisorySummary, SeverityWord};
+use schema::{AdvisoryId, AdvisoryState, AdvisorySummary, MatchFlag, SeverityWord};
 
 use crate::facts::{KnownAdvisory, MatchState};
 
@@ -28,18 +28,25 @@ fn nothing_said(state: AdvisoryState) -> AdvisorySummary {
 
 fn matched(db_commit: &str, matches: &[KnownAdvisory]) -> AdvisorySummary {
     // One entry per id: a match that was handed in twice is still one advisory.
-    let by_id = |near: bool| -> BTreeMap<&AdvisoryId, &KnownAdvisory> {
-        let standing = matches.iter().filter(|known| !known.withdrawn && known.is_near() == near);
+    let by_id = |wanted: Cover| -> BTreeMap<&AdvisoryId, &KnownAdvisory> {
+        let standing = matches.iter().filter(|known| !known.withdrawn && cover(known) == wanted);
         standing.map(|known| (&known.id, known)).collect()
     };
-    let affecting = by_id(false);
-    let near = by_id(true).into_keys().filter(|id| !affecting.contains_key(id)).cloned().collect();
+    let affecting = by_id(Cover::Affecting);
+    let near = by_id(Cover::Near).into_keys().filter(|id| !affecting.contains_key(id)).cloned().collect();
     let mut counts = BTreeMap::new();
     for known in affecting.values() {
         *counts.entry(known.kind).or_insert(0) += 1;
     }
+    let state = if !affecting.is_empty() {
+        AdvisoryState::Affected
+    } else if by_id(Cover::Unmatchable).is_empty() {
+        AdvisoryState::NoneKnown
+    } else {
+        AdvisoryState::Unknown
+    };
     AdvisorySummary {
-        state: if affecting.is_empty() { AdvisoryState::NoneKnown } else { AdvisoryState::Affected },
+        state,
         // Kinds are declared from worst to mildest.
         worst_kind: counts.keys().next().copied(),
         worst_severity: affecting.values().map(|known| severity(known)).max_by_key(|word| badness(*word)),
@@ -47,6 +54,26 @@ fn matched(db_commit: &str, matches: &[KnownAdvisory]) -> AdvisorySummary {
         ids: affecting.into_keys().cloned().collect(),
         near,
         db_commit: Some(db_commit.to_owned()),
+    }
+}
+
+/// How a match concerns the release.
+#[derive(PartialEq)]
+enum Cover {
+    Affecting,
+    /// The release it is a pre-release of is affected.
+    Near,
+    /// The number is no SemVer, so nothing can be said.
+    Unmatchable,
+}
+
+fn cover(known: &KnownAdvisory) -> Cover {
+    if known.flags.contains(&MatchFlag::Unmatchable) {
+        Cover::Unmatchable
+    } else if known.flags.contains(&MatchFlag::PrereleaseOfAffected) {
+        Cover::Near
+    } else {
+        Cover::Affecting
     }
 }
 

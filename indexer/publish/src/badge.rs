@@ -34,6 +34,10 @@ pub(crate) fn badge(row: &ProvenanceRow) -> Badge {
 fn about_advisories(summary: &AdvisorySummary) -> Vec<Statement> {
     let answer = match summary.state {
         AdvisoryState::Pending => say(Tone::Neutral, "advisories not checked yet"),
+        // Asked, and still no answer: there are advisories, and the number is none that they could name.
+        AdvisoryState::Unknown if summary.db_commit.is_some() => {
+            say(Tone::Caution, "advisories cannot be matched, the number is not SemVer")
+        }
         AdvisoryState::Unknown => say(Tone::Neutral, "advisories unknown, no database"),
         AdvisoryState::NoneKnown => say(Tone::Good, "no advisories known"),
         AdvisoryState::Affected => affected(summary),

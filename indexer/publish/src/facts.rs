@@ -100,12 +100,6 @@ pub struct KnownAdvisory {
     pub flags: Vec<MatchFlag>,
 }
 
-impl KnownAdvisory {
-    pub(crate) fn is_near(&self) -> bool {
-        self.flags.contains(&MatchFlag::PrereleaseOfAffected)
-    }
-}
-
 impl From<&Inspection> for InspectionFacts {
     fn from(inspection: &Inspection) -> Self {
         Self {

@@ -36,6 +36,10 @@ fn near(id: &str) -> KnownAdvisory {
     KnownAdvisory { flags: vec![MatchFlag::PrereleaseOfAffected], ..known(id, Kind::Vulnerability, Some(90)) }
 }
 
+fn unmatchable(id: &str) -> KnownAdvisory {
+    KnownAdvisory { flags: vec![MatchFlag::Unmatchable], ..known(id, Kind::Vulnerability, Some(90)) }
+}
+
 fn matched(matches: Vec<KnownAdvisory>) -> MatchState {
     MatchState::Matched { db_commit: "db1".to_owned(), matches }
 }
@@ -97,6 +101,7 @@ fn each_state_has_its_own_words_and_tone() {
         (OK, Some(V::Verified), MatchState::Waiting, Tone::Neutral, "advisories not checked yet; [verified]"),
         (OK, Some(V::Verified), MatchState::NoDatabase, Tone::Neutral, "advisories unknown, no database; [verified]"),
         (OK, Some(V::Verified), matched(vec![near("A-1")]), Tone::Caution, "pre-release of an affected version (A-1)"),
+        (OK, Some(V::Verified), matched(vec![unmatchable("A-1")]), Tone::Caution, "advisories cannot be matched, the number is not SemVer"),
         (OK, Some(V::Verified), one(Kind::Malicious), Tone::Bad, "reported as malicious (A-1)"),
         (OK, Some(V::Verified), one(Kind::Vulnerability), Tone::Bad, "known vulnerability (A-1)"),
         (OK, Some(V::Verified), one(Kind::Unsound), Tone::Bad, "reported as unsound (A-1)"),
@@ -288,7 +293,13 @@ proptest! {
         prop_assert!(!row.badge.message.is_empty() && !row.badge.message.contains("safe"));
         prop_assert_eq!(row.badge.message.contains("no advisories known") && row.advisories.state != AdvisoryState::NoneKnown, false);
         if let MatchState::Matched { matches, .. } = advisories {
-            let affects = |known: &&KnownAdvisory| !known.withdrawn && !known.flags.contains(&MatchFlag::PrereleaseOfAffected);
+            let flagged = |known: &KnownAdvisory, flag| known.flags.contains(&flag);
+            let covers = |known: &&KnownAdvisory| {
+                !flagged(known, MatchFlag::PrereleaseOfAffected) && !flagged(known, MatchFlag::Unmatchable)
+            };
+            let affects = |known: &&KnownAdvisory| !known.withdrawn && covers(known);
+            let unmatchable = matches.iter().any(|known| !known.withdrawn && flagged(known, MatchFlag::Unmatchable));
+            prop_assert!(!unmatchable || row.advisories.state != AdvisoryState::NoneKnown);
             prop_assert_eq!(row.advisories.state == AdvisoryState::Affected, matches.iter().any(|known| affects(&known)));
             prop_assert_eq!(row.advisories.counts.values().sum::<u32>() as usize, row.advisories.ids.len());
             prop_assert!(row.advisories.near.iter().all(|id| !row.advisories.ids.contains(id)));
