@@ -50,6 +50,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("cargo-lock", &["cli"]),
 ];
 
+/// Tests that speak TLS install its provider, as `main` does.
+const FOR_TESTS: &[&str] = &["rustls"];
+
 /// Rooms that compute and do nothing else: outside their tests they name `schema` and the libraries listed.
 const PURE: &[(&str, &[&str])] =
     &[("graph", &["semver"]), ("publish", &[]), ("export", &["semver", "serde", "serde_json", "thiserror"])];
@@ -86,6 +89,7 @@ pub(super) fn libraries(house: &House) -> Vec<String> {
             let name = dependency.name.as_str();
             let outside =
                 LIBRARIES.iter().any(|(library, inside)| *library == name && !inside.contains(&room.as_str()));
+            let outside = outside && !(dependency.for_tests && FOR_TESTS.contains(&name));
             let pure = PURE.iter().find(|(pure, _)| pure == room);
             let impure = pure.is_some_and(|(_, named)| !dependency.for_tests && !named.contains(&name));
             if outside || impure {
