@@ -71,6 +71,9 @@ pub enum FollowError {
         /// What libgit2 says.
         source: git2::Error,
     },
+    /// The index could not be fetched; [`FollowError::is_transient`] says whether to come again.
+    #[error(transparent)]
+    Fetch(#[from] git_transport::GitError),
     /// The commit last seen is gone, and nothing tells what happened since: compare the whole index with the tables.
     #[error("go on from commit {commit} of the index: it is gone; the whole index must be compared")]
     LostCursor {
@@ -99,6 +102,7 @@ impl FollowError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Net(error) => error.is_transient(),
+            Self::Fetch(error) => error.is_transient(),
             Self::Status { status, .. } => *status >= 500,
             Self::NotAnIndexFile { .. } | Self::Unreadable { .. } | Self::Git { .. } => true,
             Self::BadAddress { .. }

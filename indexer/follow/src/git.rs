@@ -1,4 +1,4 @@
-//! An index in a git repository: its commits as batches of changed files, in order, across squashes. Fetching is not here.
+//! An index in a git repository: its commits as batches of changed files, in order, across squashes.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -70,6 +70,15 @@ pub enum Start {
     At(Timestamp),
     /// Everything is history, the `snapshot-…` branches' too.
     Beginning,
+}
+
+/// How much of an index's past is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// The head; the first time without its past, later with all commits since.
+    HeadOnly,
+    /// All of it, with the branches `snapshot-DATE` that keep replaced histories.
+    Snapshots,
 }
 
 /// Limits of a walk.
@@ -158,6 +167,33 @@ impl GitIndex {
         Ok(Self { repository, upcoming: Upcoming::default(), last_diff: None })
     }
 
+    /// Opens a bare clone of our own, or makes an empty one, to be filled by [`GitIndex::fetch`].
+    ///
+    /// Lock files that a killed process left are removed. A folder that is damaged beyond opening may be deleted: after the
+    /// next fetch the cursor goes on, or is [`FollowError::LostCursor`].
+    ///
+    /// # Errors
+    /// When there is something else at that path, or the disk does not allow it.
+    pub fn open_clone(path: &Path) -> Result<Self, FollowError> {
+        let repository = IndexRepository::open_clone(path)?;
+        Ok(Self { repository, upcoming: Upcoming::default(), last_diff: None })
+    }
+
+    /// Brings the clone up to the index at `url`; histories that were replaced there do not stand in the way.
+    ///
+    /// Blocking. Nothing is lost when it fails: the clone stays as it was.
+    ///
+    /// # Errors
+    /// [`FollowError::Fetch`].
+    pub fn fetch(
+        &self,
+        url: &str,
+        history: History,
+        options: &git_transport::GitOptions,
+    ) -> Result<git_transport::FetchStats, FollowError> {
+        self.repository.fetch(url, history, options)
+    }
+
     /// The commit at the head of the index; `None` in an empty repository.
     ///
     /// # Errors
@@ -226,23 +262,13 @@ impl GitIndex {
         Ok(diff.files.into_iter().map(|file| file.name).collect())
     }
 
-    /// Keeps the cursor's commit from being collected, under `refs/provenance/{name}`.
+    /// Keeps the cursor's commit from being collected, under `refs/provenance/pin/{name}`.
     ///
     /// # Errors
     /// When the reference cannot be written.
     pub fn pin(&self, name: &str, cursor: &Cursor) -> Result<(), FollowError> {
         let commit = cursor.within.as_ref().map_or(cursor.commit, |within| within.commit);
         self.repository.pin(name, to_git(commit))
-    }
-
-    /// Removes lock files that a killed process left more than an hour before `now`, and says which.
-    ///
-    /// For a clone of our own only: in somebody else's repository a lock is theirs to remove.
-    ///
-    /// # Errors
-    /// When the repository's folder cannot be listed or a lock cannot be removed.
-    pub fn clear_stale_locks(&self, now: Timestamp) -> Result<Vec<std::path::PathBuf>, FollowError> {
-        self.repository.clear_stale_locks(now)
     }
 
     fn begin(&self, commit: Oid, step: Step) -> Result<Within, FollowError> {

@@ -14,7 +14,7 @@ pub use address::{CargoSettings, IndexAddress};
 pub use config::IndexConfig;
 pub use error::FollowError;
 pub use file::{Quarantined, ReadLine};
-pub use git::{Batch, ChangedFile, Cursor, GitIndex, GitOptions, Start, Step, Within};
+pub use git::{Batch, ChangedFile, Cursor, GitIndex, GitOptions, History, Start, Step, Within};
 pub use reconcile::{Context, Decision, Effect, Reading, Reconciled, StoredLine, changes_of_file, reconcile};
 pub use source::{DirIndex, Fetched, FileIndex, Found, SparseIndex, SparseOptions, Validators, looks_stale};
 pub use spelling::spellings;

@@ -1,17 +1,17 @@
 //! The repository beneath a git index: opened, read object by object, pinned, freed of stale locks. No order of commits here.
 
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::path::Path;
 
+use git_transport::{FetchStats, GitOptions as TransportOptions};
 use git2::{ErrorCode, Odb, Oid, Repository, RepositoryOpenFlags};
 use schema::Timestamp;
 
 use crate::git::diff::FileDiff;
-use crate::git::{Batch, ChangedFile, GitOptions};
+use crate::git::{Batch, ChangedFile, GitOptions, History};
 use crate::{FollowError, Quarantined};
 
-/// How old a lock must be before it counts as left behind; no git process of ours holds one for a minute.
-const STALE_LOCK_SECONDS: i64 = 3600;
+/// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
+const FETCHED_HEAD: &str = "refs/provenance/head";
 
 /// A repository, read through its object database.
 pub(super) struct IndexRepository {
@@ -34,12 +34,34 @@ impl IndexRepository {
         Ok(Self { repository })
     }
 
+    pub(super) fn open_clone(path: &Path) -> Result<Self, FollowError> {
+        Ok(Self { repository: git_transport::open_or_init_bare(path)? })
+    }
+
+    pub(super) fn fetch(
+        &self,
+        url: &str,
+        history: History,
+        options: &TransportOptions,
+    ) -> Result<FetchStats, FollowError> {
+        let head = format!("+HEAD:{FETCHED_HEAD}");
+        let (depth, refspecs) = match history {
+            // What is there is enough to go on from; what is not is fetched once, without its past.
+            History::HeadOnly => (self.head()?.is_none().then_some(1), vec![head.as_str()]),
+            History::Snapshots => (None, vec![head.as_str(), "+refs/heads/*:refs/heads/*"]),
+        };
+        // A folder cannot be fetched from shallowly, and need not be.
+        let depth = depth.filter(|_| url.starts_with("http"));
+        Ok(git_transport::fetch(&self.repository, url, &refspecs, depth, options)?)
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.repository.path()
     }
 
     pub(super) fn head(&self) -> Result<Option<Oid>, FollowError> {
-        match self.repository.head().and_then(|head| head.peel_to_commit()) {
+        let head = self.repository.find_reference(FETCHED_HEAD).or_else(|_| self.repository.head());
+        match head.and_then(|head| head.peel_to_commit()) {
             Ok(commit) => Ok(Some(commit.id())),
             Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
             Err(error) => Err(self.error("read the head of", error)),
@@ -119,30 +141,11 @@ impl IndexRepository {
     }
 
     pub(super) fn pin(&self, name: &str, commit: Oid) -> Result<(), FollowError> {
-        let reference = format!("refs/provenance/{name}");
+        let reference = format!("refs/provenance/pin/{name}");
         self.repository
             .reference(&reference, commit, true, "cursor of the provenance indexer")
             .map(drop)
             .map_err(|error| self.error(&format!("write {reference} in"), error))
-    }
-
-    pub(super) fn clear_stale_locks(&self, now: Timestamp) -> Result<Vec<PathBuf>, FollowError> {
-        let mut removed = Vec::new();
-        let mut folders = vec![self.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            let unreadable = |source| FollowError::Unreadable { path: folder.clone(), source };
-            for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-                let path = entry.map_err(unreadable)?.path();
-                if path.is_dir() && !path.is_symlink() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "lock") && is_stale(&path, now) {
-                    std::fs::remove_file(&path)
-                        .map_err(|source| FollowError::Unreadable { path: path.clone(), source })?;
-                    removed.push(path);
-                }
-            }
-        }
-        Ok(removed)
     }
 
     fn size(&self, odb: &Odb<'_>, id: Option<Oid>) -> Result<u64, FollowError> {
@@ -162,12 +165,4 @@ impl IndexRepository {
 
 fn git_error(what: String, source: git2::Error) -> FollowError {
     FollowError::Git { what, source }
-}
-
-fn is_stale(path: &Path, now: Timestamp) -> bool {
-    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let seconds = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
-    seconds
-        .and_then(|seconds| i64::try_from(seconds).ok())
-        .is_some_and(|seconds| Timestamp::from_seconds(seconds).plus_seconds(STALE_LOCK_SECONDS) < now)
 }
