@@ -223,14 +223,15 @@ fn stored_krate(
         last_modified: get(row, "last_modified")?,
         doubtful_since: time(row, "doubtful_since")?,
     };
-    let overruled = duplicates.iter().filter(|(of, _)| *of == name.as_str());
+    let overruled: Vec<String> =
+        duplicates.iter().filter(|(of, _)| *of == name.as_str()).map(|(_, line)| line.clone()).collect();
     Ok(StoredKrate {
         canonical: name.canonical(),
         name,
         revision: get(row, "revision")?,
         reading: read.map(|_| reading),
         releases: releases.remove(&get::<i64>(row, "id")?).unwrap_or_default(),
-        duplicates: overruled.map(|(_, line)| line.clone()).collect(),
+        duplicates: overruled,
     })
 }
 

@@ -21,6 +21,8 @@ use crate::{opening, progress};
 
 mod report;
 
+pub(crate) use report::advisory_words;
+
 /// Which releases of a crate are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -36,6 +38,15 @@ enum Wanted {
 type Selection = BTreeMap<KrateName, Vec<Wanted>>;
 
 pub(crate) async fn run(args: &IndexArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    run_and(args, settings, true).await
+}
+
+/// The same without its table; for `demo`, which has its own.
+pub(crate) async fn run_quietly(args: &IndexArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    run_and(args, settings, false).await
+}
+
+async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let progress = progress::for_stderr(settings.quiet());
     let selection = selection(args, progress.as_ref())?;
@@ -66,7 +77,9 @@ pub(crate) async fn run(args: &IndexArgs, settings: &Settings) -> anyhow::Result
     }
 
     let summary = report::summary(store.as_ref(), &selected, started.elapsed()).await?;
-    report::print(&summary, store.as_ref(), settings).await?;
+    if prints {
+        report::print(&summary, store.as_ref(), settings).await?;
+    }
     for line in &trouble {
         complain(&format!("error: {}", shown(line)));
     }

@@ -1,0 +1,108 @@
+//! `provenance demo`: a small registry in a temporary folder, two of its days through the real pipeline, every state shown.
+
+use std::path::Path;
+
+use fixtures::World;
+use schema::Clock as _;
+use store::Rows as _;
+
+use crate::Exit;
+use crate::args::IndexArgs;
+use crate::clock::SystemClock;
+use crate::settings::{Origin, Setting, Settings};
+use crate::table::{self, cell, toned};
+use crate::text::{complain, say};
+use crate::{document, opening};
+
+pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    let (first, second) = (fixtures::demo::first_day()?, fixtures::demo::world()?);
+    let server = tokio::task::block_in_place(|| first.serve())?;
+    let settings = demo_settings(settings, root);
+    let selected: Vec<_> = fixtures::demo::SELECTED.iter().map(|(name, num)| format!("{name}@{num}")).collect();
+
+    // The crate nobody asks for is read, and none of its archives is fetched: it is selected only without a download.
+    complain("demo: the first day");
+    day(&first, &server.download_url(), root, &selected, &settings).await?;
+    complain("demo: today (one crate is gone, one number has another archive, one crate lost its address)");
+    server.set_world(second.clone());
+    day(&second, &server.download_url(), root, &selected, &settings).await?;
+    // Once more, without an address in the index: what was not fetched before has nowhere to come from.
+    second.write_index(&root.join("index"), None)?;
+    index(&["demo-user@1.0.0".to_owned()], &settings).await?;
+    print(&second, &settings).await
+}
+
+async fn day(world: &World, download: &str, root: &Path, selected: &[String], settings: &Settings) -> anyhow::Result<()> {
+    let folder = root.join("index");
+    // Files of deleted crates must be gone as well.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    world.write_index(&folder, Some(download))?;
+    world.write_advisories(&root.join("advisory-db"))?;
+    index(selected, settings).await
+}
+
+async fn index(selected: &[String], settings: &Settings) -> anyhow::Result<()> {
+    let args = IndexArgs { lockfile: None, krates: selected.to_vec(), all_versions: false };
+    // Its exit is about the failures the demo shows on purpose.
+    super::index::run_quietly(&args, settings).await?;
+    Ok(())
+}
+
+async fn print(world: &World, settings: &Settings) -> anyhow::Result<Exit> {
+    let opened = opening::to_read(settings).await?;
+    let mut rows = Vec::new();
+    for name in world.names().chain(["demo-deleted"]) {
+        rows.extend(opened.store.rows(&schema::KrateName::parse(name)?.canonical()).await?);
+    }
+    rows.sort_by(|a, b| a.canonical.cmp(&b.canonical));
+    rows.dedup();
+    let as_of = document::as_of(opened.store.as_ref()).await?;
+    if settings.json {
+        document::print(serde_json::json!({ "as_of": as_of, "releases": rows }));
+        return Ok(Exit::Done);
+    }
+    let mut table =
+        table::table(settings.color, &["crate", "version", "#", "archive", "source", "advisories", "badge"]);
+    for row in &rows {
+        let mut num = row.num.to_string();
+        if row.yanked {
+            num.push_str(" yanked");
+        }
+        if row.deleted_at.is_some() {
+            num.push_str(" deleted");
+        }
+        table.add_row([
+            cell(row.name.as_str()),
+            cell(&num),
+            table::number(u64::from(row.generation.0)),
+            cell(row.checksum_state.as_str()),
+            cell(row.source.verdict.as_str()),
+            cell(row.advisories.state.as_str()),
+            toned(&row.badge.message, row.badge.tone),
+        ]);
+    }
+    say(&table.trim_fmt());
+    say(&format!("\n{}", document::as_of_words(&as_of, SystemClock.now())));
+    Ok(Exit::Done)
+}
+
+/// The person's own manners, and nothing else of theirs: database, data, index and advisories are the demo's.
+fn demo_settings(settings: &Settings, root: &Path) -> Settings {
+    fn set<T>(value: T) -> Setting<T> {
+        Setting { value, origin: Origin::Default }
+    }
+    Settings {
+        database: set(root.join("provenance.sqlite")),
+        data_dir: set(root.join("data")),
+        index: set(root.join("index").display().to_string()),
+        archives: set(Vec::new()),
+        advisory_db: set(Some(root.join("advisory-db").display().to_string())),
+        offline: set(false),
+        verbosity: settings.verbosity.min(-1),
+        ..settings.clone()
+    }
+}

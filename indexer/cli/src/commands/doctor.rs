@@ -1,0 +1,152 @@
+//! `provenance doctor`: the effective settings with their origin, and a try of everything this program depends on.
+
+use std::path::Path;
+
+use schema::{Clock as _, KrateName};
+use serde_json::{Value, json};
+use store::{Advisories as _, Index as _, Quarantined, Work as _};
+use store_sqlite::SqliteStore;
+
+use crate::clock::SystemClock;
+use crate::settings::{Setting, Settings};
+use crate::text::{chain, say, shown};
+use crate::{Exit, document, opening};
+
+/// One thing tried.
+struct Check {
+    what: &'static str,
+    outcome: Result<String, String>,
+}
+
+pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
+    let mut checks = vec![data_dir(&settings.data_dir.value)];
+    let (database, quarantined) = database(settings).await;
+    checks.extend(database);
+    checks.push(index(settings).await);
+    let n_bad = checks.iter().filter(|check| check.outcome.is_err()).count();
+    if settings.json {
+        let checks: Vec<_> = checks
+            .iter()
+            .map(|check| {
+                let (ok, says) = match &check.outcome {
+                    Ok(says) => (true, says),
+                    Err(says) => (false, says),
+                };
+                json!({ "check": check.what, "ok": ok, "says": says })
+            })
+            .collect();
+        let quarantine: Vec<_> = quarantined.iter().map(as_json).collect();
+        document::print(json!({ "settings": effective(settings), "checks": checks, "quarantine": quarantine }));
+    } else {
+        for (name, value) in effective(settings).as_object().into_iter().flatten() {
+            let text = value["value"].as_str().map_or_else(|| value["value"].to_string(), str::to_owned);
+            say(&format!("{name:>17}  {}  ({})", shown(&text), value["origin"].as_str().unwrap_or_default()));
+        }
+        say("");
+        for check in &checks {
+            match &check.outcome {
+                Ok(says) => say(&format!("   ok  {}: {}", check.what, shown(says))),
+                Err(says) => say(&format!(" FAIL  {}: {}", check.what, shown(says))),
+            }
+        }
+        for bad in &quarantined {
+            let entry = &bad.entry;
+            say(&format!("       {} {}:{}: {}", bad.origin, shown(&entry.path), entry.line, shown(&entry.reason)));
+        }
+    }
+    Ok(if n_bad == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn effective(settings: &Settings) -> Value {
+    fn one<T: serde::Serialize>(setting: &Setting<T>) -> Value {
+        json!({ "value": setting.value, "origin": setting.origin.to_string() })
+    }
+    json!({
+        "config": { "value": settings.config, "origin": "" },
+        "database": one(&settings.database),
+        "data-dir": one(&settings.data_dir),
+        "index": one(&settings.index),
+        "archives": one(&settings.archives),
+        "advisory-db": one(&settings.advisory_db),
+        "user-agent": one(&settings.user_agent),
+        "max-archive-size": one(&settings.max_archive_size),
+        "offline": one(&settings.offline),
+    })
+}
+
+fn data_dir(path: &Path) -> Check {
+    let tried = std::fs::create_dir_all(path).and_then(|()| tempfile::NamedTempFile::new_in(path));
+    let outcome = match tried {
+        Ok(_) => Ok(format!("{} can be written", path.display())),
+        Err(error) => Err(format!("{} cannot be written: {error}", path.display())),
+    };
+    Check { what: "data directory", outcome }
+}
+
+async fn database(settings: &Settings) -> (Vec<Check>, Vec<Quarantined>) {
+    let path = &settings.database.value;
+    if !path.exists() {
+        let says = format!("{} does not exist yet; `provenance index` makes it", path.display());
+        return (vec![Check { what: "database", outcome: Ok(says) }], Vec::new());
+    }
+    match SqliteStore::open_existing(path).await {
+        Err(error) => (vec![Check { what: "database", outcome: Err(error.to_string()) }], Vec::new()),
+        Ok(store) => match contents(&store).await {
+            Ok(found) => found,
+            Err(error) => (vec![Check { what: "database", outcome: Err(chain(&error)) }], Vec::new()),
+        },
+    }
+}
+
+async fn contents(store: &SqliteStore) -> anyhow::Result<(Vec<Check>, Vec<Quarantined>)> {
+    let [krates, releases, ..] = store.totals().await?;
+    let fine = format!("{} holds {releases} releases of {krates} crates", store.path().display());
+    let advisories = match store.advisory_db().await? {
+        Some(commit) => Ok(opening::described(&commit, SystemClock.now())),
+        None => Err("none is loaded; `provenance index` loads one".to_owned()),
+    };
+    let dead = store.dead().await?.len();
+    let queue =
+        if dead == 0 { Ok("nothing given up".to_owned()) } else { Err(format!("{dead} steps given up; see `provenance status`")) };
+    let quarantined = store.quarantined().await?;
+    let quarantine = match quarantined.len() {
+        0 => Ok("empty".to_owned()),
+        n => Err(format!("{n} lines or files cannot be read and keep their last good state:")),
+    };
+    let checks = vec![
+        Check { what: "database", outcome: Ok(fine) },
+        Check { what: "advisory database", outcome: advisories },
+        Check { what: "queue", outcome: queue },
+        Check { what: "quarantine", outcome: quarantine },
+    ];
+    Ok((checks, quarantined))
+}
+
+async fn index(settings: &Settings) -> Check {
+    let outcome = try_index(settings).await.map_err(|error| chain(&error));
+    Check { what: "index", outcome }
+}
+
+/// Asks for `config.json` and for one crate that every index of the public registry has.
+async fn try_index(settings: &Settings) -> anyhow::Result<String> {
+    let agent = opening::agent(settings)?;
+    let (index, address) = opening::index(settings, &agent)?;
+    let config = index.config().await?;
+    let download = match config {
+        Some(config) => format!("archives from {}", config.dl),
+        None => "no config.json, so archives have no address".to_owned(),
+    };
+    let probe = KrateName::parse("serde")?;
+    let has = match index.fetch(&probe, None).await? {
+        follow::Fetched::Missing { .. } => "it answers",
+        follow::Fetched::File { .. } | follow::Fetched::NotModified => "it answers and has crates",
+    };
+    Ok(format!("{address}: {has}; {download}"))
+}
+
+fn as_json(bad: &Quarantined) -> Value {
+    json!({
+        "origin": bad.origin, "path": bad.entry.path, "line": bad.entry.line, "reason": bad.entry.reason,
+        "raw": bad.entry.raw, "first_seen_at": bad.first_seen_at,
+    })
+}

@@ -1,0 +1,43 @@
+//! `provenance retry`: try again what was given up.
+
+use std::sync::Arc;
+
+use queue::IndexReader;
+use schema::Clock as _;
+use serde_json::json;
+use store::{Store, Work as _};
+
+use super::subject::Subject;
+use crate::clock::SystemClock;
+use crate::settings::Settings;
+use crate::text::{count, say};
+use crate::{Exit, document, opening, progress};
+
+pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::Result<Exit> {
+    let opened = opening::to_write(settings).await?;
+    let store = Arc::clone(&opened.store);
+    let only = match subject {
+        Some(text) => Some(Subject::parse(text)?.releases(store.as_ref()).await?),
+        None => None,
+    };
+    let only: Option<Vec<_>> = only.map(|releases| releases.iter().map(|release| release.id).collect());
+    let revived = store.revive(only.as_deref(), SystemClock.now()).await?;
+    if revived > 0 {
+        let agent = opening::agent(settings)?;
+        let (index, address) = opening::index(settings, &agent)?;
+        let memory: Arc<dyn Store> = store.clone();
+        let (reader, _) = IndexReader::open(index, &address, memory).await?;
+        let progress = progress::for_stderr(settings.quiet());
+        let engine = opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress).await?;
+        engine.run_until_idle(&opening::stop_signal()).await?;
+    }
+    let open: u64 = store.counts().await?.iter().map(|count| count.waiting + count.dead).sum();
+    if settings.json {
+        document::print(json!({ "revived": revived, "still_open": open }));
+    } else {
+        let revived = count(usize::try_from(revived).unwrap_or(usize::MAX), "step");
+        say(&format!("{revived} tried again, {open} still open (see `provenance status`)"));
+    }
+    store.close().await;
+    Ok(Exit::Done)
+}

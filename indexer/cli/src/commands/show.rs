@@ -1,0 +1,77 @@
+//! `provenance show`: every column of the contract, for all releases of a crate or those of one number.
+
+use publish::{DownloadState, Facts, MatchState};
+use schema::{Clock as _, ProvenanceRow, Release};
+use serde_json::json;
+use store::{Rows as _, Store};
+
+use super::subject::Subject;
+use crate::Exit;
+use crate::args::ShowArgs;
+use crate::clock::SystemClock;
+use crate::settings::Settings;
+use crate::table::{self, cell, toned};
+use crate::text::{count, say};
+use crate::{document, opening};
+
+pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    let subject = Subject::parse(&args.subject)?;
+    let opened = opening::to_read(settings).await?;
+    let store = opened.store.as_ref();
+    let rows = rows_of(store, &subject).await?;
+    let as_of = document::as_of(store).await?;
+    if settings.json {
+        document::print(json!({ "as_of": as_of, "complete": true, "releases": rows }));
+        return Ok(Exit::Done);
+    }
+    let mut table = table::table(settings.color, &["version", "published", "archive", "source", "advisories", "says"]);
+    for row in &rows {
+        table.add_row([
+            cell(&number_words(row)),
+            cell(&row.published_at.map(schema::Timestamp::date).unwrap_or_default()),
+            cell(row.checksum_state.as_str()),
+            cell(row.source.verdict.as_str()),
+            cell(&super::index::advisory_words(row)),
+            toned(&row.badge.message, row.badge.tone),
+        ]);
+    }
+    say(&table.trim_fmt());
+    let name = rows.first().map(|row| row.name.to_string()).unwrap_or_default();
+    say(&format!("\n{} of {name}", count(rows.len(), "release")));
+    say(&document::as_of_words(&as_of, SystemClock.now()));
+    Ok(Exit::Done)
+}
+
+/// The rows of a subject; a release whose row is not written yet gets one that says so.
+pub(crate) async fn rows_of(store: &dyn Store, subject: &Subject) -> anyhow::Result<Vec<ProvenanceRow>> {
+    let releases = subject.releases(store).await?;
+    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+    let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
+    let row = |release: &Release| written.remove(&release.id).unwrap_or_else(|| unwritten(release));
+    Ok(releases.iter().map(row).collect())
+}
+
+fn unwritten(release: &Release) -> ProvenanceRow {
+    let facts = Facts {
+        release,
+        index_commit: None,
+        download: DownloadState::NotAsked,
+        inspection: None,
+        source: None,
+        advisories: MatchState::Waiting,
+        now: SystemClock.now(),
+    };
+    publish::publish(&facts, None).row
+}
+
+fn number_words(row: &ProvenanceRow) -> String {
+    let mut words = row.num.to_string();
+    if row.generation > schema::Generation::FIRST {
+        words = format!("{words} #{}", row.generation);
+    }
+    match row.deleted_at {
+        Some(at) => format!("{words} deleted {}", at.date()),
+        None if row.yanked => format!("{words} yanked"),
+        None => words,
+    }
+}
