@@ -3,6 +3,7 @@
 
 mod closure;
 mod dependents;
+mod naive;
 mod resolve;
 mod support;
 mod update;
