@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use advisories::{AdvisoriesError, DatabaseChanges, changed, open_bare, read_directory, read_repository};
+use advisories::{
+    AdvisoriesError, DatabaseChanges, FETCH_REFSPEC, FETCHED_REF, changed, open_bare, read_directory, read_repository,
+};
 use git2::{IndexAddOption, Repository, Signature, Time};
 use schema::Timestamp;
 
@@ -191,4 +193,23 @@ fn a_bare_copy_is_made_once_and_opened_again() {
     assert!(matches!(read_directory(&path), Err(AdvisoriesError::Git { .. })));
     std::fs::write(folder.path().join("file"), "x").unwrap();
     assert!(open_bare(&folder.path().join("file")).is_err());
+}
+
+#[test]
+fn what_is_fetched_is_read_where_it_was_put() {
+    let mut checkout = history();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = open_bare(&folder.path().join("advisory-db")).unwrap();
+    let mut fetch = || {
+        let address = checkout.root().to_str().unwrap().to_owned();
+        copy.remote_anonymous(&address).unwrap().fetch(&[FETCH_REFSPEC], None, None).unwrap();
+        let head = read_repository(&copy, FETCHED_REF, &address).unwrap().commit.commit;
+        assert_eq!(Some(&head), checkout.commits.last());
+        let (path, text) = one("e", 5, ">= 1.0.0");
+        checkout.write(&path, &text);
+        checkout.commit();
+        head
+    };
+    let (before, after) = (fetch(), fetch());
+    assert_eq!(ids(&changed(&copy, &before, &after, "there").unwrap()), ["RUSTSEC-2026-0005"]);
 }
