@@ -1,6 +1,6 @@
 //! Tables for people: no frames but a rule under the heading, cells escaped, colour only where it means something.
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use schema::Tone;
 
 use crate::text::shown;
@@ -8,7 +8,7 @@ use crate::text::shown;
 /// A table with these headings, as wide as the terminal.
 pub(crate) fn table(color: bool, headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style("        --            ".parse().unwrap_or_default());
+    table.load_style(TableStyle::new().header_separator(LineStyle::new(' ', '-', ' ', ' ')));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if color {
         table.enforce_styling();

@@ -104,15 +104,16 @@ impl Engine {
             let (engine, stop) = (Arc::clone(self), workers_stop.clone());
             async move { engine.delivery.work(Arc::clone(&engine), stop).await }
         });
-        let outcome = self.sweep_until_idle(stop).await;
+        tokio::pin!(workers);
+        let outcome = tokio::select! {
+            outcome = self.sweep_until_idle(stop) => outcome,
+            worked = &mut workers => Err(ended_early(worked)),
+        };
         workers_stop.cancel();
-        let worked = workers.await;
+        // Nothing is under way any more; apalis' own leave-taking waits for its poll timers.
+        workers.abort();
         self.progress.end();
-        outcome?;
-        match worked {
-            Ok(result) => result,
-            Err(failure) => Err(QueueError::Delivery { action: "run its workers", reason: failure.to_string() }),
-        }
+        outcome
     }
 
     async fn announce(&self) -> Result<(), QueueError> {
@@ -247,5 +248,14 @@ impl Engine {
 
     fn stop_with(&self, failure: QueueError) {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+}
+
+/// Workers end only when they are told to; anything else is a failure.
+fn ended_early(worked: Result<Result<(), QueueError>, tokio::task::JoinError>) -> QueueError {
+    match worked {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) => QueueError::Delivery { action: "run its workers", reason: "they stopped".to_owned() },
+        Err(failure) => QueueError::Delivery { action: "run its workers", reason: failure.to_string() },
     }
 }

@@ -22,27 +22,30 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let settings = demo_settings(settings, root);
     let selected: Vec<_> = fixtures::demo::SELECTED.iter().map(|(name, num)| format!("{name}@{num}")).collect();
 
-    // The crate nobody asks for is read, and none of its archives is fetched: it is selected only without a download.
     complain("demo: the first day");
     day(&first, &server.download_url(), root, &selected, &settings).await?;
     complain("demo: today (one crate is gone, one number has another archive, one crate lost its address)");
     server.set_world(second.clone());
     day(&second, &server.download_url(), root, &selected, &settings).await?;
     // Once more, without an address in the index: what was not fetched before has nowhere to come from.
-    second.write_index(&root.join("index"), None)?;
+    write_index(&second, root, None)?;
     index(&["demo-user@1.0.0".to_owned()], &settings).await?;
     print(&second, &settings).await
 }
 
 async fn day(world: &World, download: &str, root: &Path, selected: &[String], settings: &Settings) -> anyhow::Result<()> {
+    write_index(world, root, Some(download))?;
+    world.write_advisories(&root.join("advisory-db"))?;
+    index(selected, settings).await
+}
+
+/// Written anew as a whole, so that what is gone is gone.
+fn write_index(world: &World, root: &Path, download: Option<&str>) -> anyhow::Result<()> {
     let folder = root.join("index");
-    // Files of deleted crates must be gone as well.
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    world.write_index(&folder, Some(download))?;
-    world.write_advisories(&root.join("advisory-db"))?;
-    index(selected, settings).await
+    Ok(world.write_index(&folder, download)?)
 }
 
 async fn index(selected: &[String], settings: &Settings) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use schema::{AdvisoryState, ChecksumState, Clock as _, Findings, Generation, ProvenanceRow, Release};
 use serde_json::json;
-use store::{Index as _, Results as _, Store};
+use store::Store;
 
 use super::show::rows_of;
 use super::subject::Subject;

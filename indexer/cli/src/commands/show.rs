@@ -3,7 +3,7 @@
 use publish::{DownloadState, Facts, MatchState};
 use schema::{Clock as _, ProvenanceRow, Release};
 use serde_json::json;
-use store::{Rows as _, Store};
+use store::Store;
 
 use super::subject::Subject;
 use crate::Exit;
