@@ -18,7 +18,7 @@ mod history;
 mod repository;
 
 /// How far the index was read; kept by the caller in the same transaction as what was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The last commit read to its end; all zeros before the first.
     pub commit: GitOid,
@@ -29,7 +29,7 @@ pub struct Cursor {
 }
 
 /// A place inside a commit that touches more files than one batch holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Within {
     /// The commit being read.
     pub commit: GitOid,
@@ -212,11 +212,11 @@ impl GitIndex {
     /// [`GitIndex::reconcile_cursor`]. Else when the repository cannot be read.
     pub fn next_batch(&mut self, cursor: Option<&Cursor>, options: &GitOptions) -> Result<Option<Batch>, FollowError> {
         let Some(head) = self.repository.head()? else { return Ok(None) };
-        if let Some(Cursor { commit, tree, within: Some(within) }) = cursor {
+        if let Some(&Cursor { commit, tree, within: Some(within) }) = cursor {
             if self.repository.commit_if_there(to_git(within.commit))?.is_none() {
                 return Err(FollowError::LostCursor { commit: within.commit });
             }
-            return self.batch(*commit, *tree, within.clone(), options).map(Some);
+            return self.batch(commit, tree, within, options).map(Some);
         }
         let after = cursor.map(|cursor| to_git(cursor.commit));
         if self.upcoming.head != Some(head) || self.upcoming.after != after || cursor.is_none() {
@@ -322,7 +322,7 @@ impl GitIndex {
         match batch.step {
             Step::Baseline | Step::Reconcile => return Ok(changes),
             Step::Squash | Step::Coalesced { squashed: true, .. } => {
-                changes.push(index_change(ChangeKind::Squash, batch))
+                changes.push(index_change(ChangeKind::Squash, batch));
             }
             Step::Commit | Step::Coalesced { .. } => {}
         }

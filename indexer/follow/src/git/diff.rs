@@ -44,7 +44,7 @@ pub(super) fn diff_trees(
     to: Option<Oid>,
 ) -> Result<TreeDiff, FollowError> {
     let diff = TreeDiff { files: Vec::new(), config: None, odd: Vec::new() };
-    let mut walk = Walk { repository, diff, path: Vec::new() };
+    let mut walk = Walk { repository, diff, path: Vec::new(), depth: 0 };
     if from != to {
         walk.trees(from, to)?;
     }
@@ -81,6 +81,8 @@ struct Walk<'a> {
     diff: TreeDiff,
     /// The folders above, each followed by a slash.
     path: Vec<u8>,
+    /// How many they are.
+    depth: usize,
 }
 
 /// An entry as the tree object has it.
@@ -122,7 +124,9 @@ impl Walk<'_> {
             let length = self.path.len();
             self.path.extend_from_slice(either.name);
             self.path.push(b'/');
+            self.depth += 1;
             self.trees(before.map(|entry| entry.id), after.map(|entry| entry.id))?;
+            self.depth -= 1;
             self.path.truncate(length);
         }
         Ok(())
@@ -130,8 +134,7 @@ impl Walk<'_> {
 
     /// Folders of the index layout have one or two characters; `.github` and the like are no concern of ours.
     fn may_hold_krates(&self, name: &[u8]) -> bool {
-        let depth = self.path.iter().filter(|&&byte| byte == b'/').count();
-        depth < 2 && name.len() <= 2 && !name.starts_with(b".")
+        self.depth < 2 && name.len() <= 2 && !name.starts_with(b".")
     }
 
     fn file(&mut self, name: &[u8], before: Option<Entry<'_>>, after: Option<Entry<'_>>) {

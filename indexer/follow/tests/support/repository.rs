@@ -43,7 +43,7 @@ impl Repository {
         let root = Commit { branch: "squashed", root: true, at, files: &[] };
         let mut stream = header(&root, None);
         stream.push_str(&self.tree_of("master"));
-        edit.iter().for_each(|(path, text)| stream.push_str(&operation(path, *text)));
+        stream.extend(edit.iter().map(|(path, text)| operation(path, *text)));
         self.import(&stream);
         self.git(&["update-ref", "refs/heads/master", "refs/heads/squashed"]);
         self.git(&["update-ref", "-d", "refs/heads/squashed"]);
@@ -54,7 +54,7 @@ impl Repository {
         let branch = format!("refs/heads/{}", commit.branch);
         let parent = (!commit.root && !self.git(&["for-each-ref", &branch]).is_empty()).then_some(branch.as_str());
         let mut stream = header(commit, parent);
-        commit.files.iter().for_each(|(path, text)| stream.push_str(&operation(path, *text)));
+        stream.extend(commit.files.iter().map(|(path, text)| operation(path, *text)));
         self.import(&stream);
         self.git(&["rev-parse", commit.branch])
     }
