@@ -16,6 +16,7 @@ mod config;
 mod diff;
 mod history;
 mod repository;
+mod trees;
 
 /// How far the index was read; kept by the caller in the same transaction as what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,11 +144,10 @@ pub struct GitIndex {
     last_diff: Option<(Oid, Oid, TreeDiff)>,
 }
 
-/// The commits still to come, as of one head and one cursor.
+/// The commits still to come, after one cursor.
 #[derive(Default)]
 struct Upcoming {
     after: Option<Oid>,
-    head: Option<Oid>,
     commits: VecDeque<Planned>,
 }
 
@@ -211,20 +211,22 @@ impl GitIndex {
     /// [`FollowError::LostCursor`] when the cursor's commit is gone and its tree is none that the history resumes from: go on from
     /// [`GitIndex::reconcile_cursor`]. Else when the repository cannot be read.
     pub fn next_batch(&mut self, cursor: Option<&Cursor>, options: &GitOptions) -> Result<Option<Batch>, FollowError> {
-        let Some(head) = self.repository.head()? else { return Ok(None) };
         if let Some(&Cursor { commit, tree, within: Some(within) }) = cursor {
             if self.repository.commit_if_there(to_git(within.commit))?.is_none() {
                 return Err(FollowError::LostCursor { commit: within.commit });
             }
             return self.batch(commit, tree, within, options).map(Some);
         }
+        let zero = to_schema(Oid::ZERO_SHA1);
+        // While the plan goes on from this cursor it is good, whatever the head is by now.
         let after = cursor.map(|cursor| to_git(cursor.commit));
-        if self.upcoming.head != Some(head) || self.upcoming.after != after || cursor.is_none() {
+        if after.is_none() || self.upcoming.after != after || self.upcoming.commits.is_empty() {
+            let Some(head) = self.repository.head()? else { return Ok(None) };
             let (baseline, commits) = self.repository.plan(head, cursor, options)?;
-            self.upcoming = Upcoming { after, head: Some(head), commits };
+            self.upcoming = Upcoming { after, commits };
             if let Some(baseline) = baseline {
                 let within = self.begin(baseline.commit, Step::Baseline)?;
-                return self.batch(to_schema(Oid::ZERO_SHA1), to_schema(Oid::ZERO_SHA1), within, options).map(Some);
+                return self.batch(zero, zero, within, options).map(Some);
             }
         }
         // Who begins in the past wants the history, however long.
@@ -232,7 +234,6 @@ impl GitIndex {
         let Some((commit, step)) = self.upcoming.next_step(may_coalesce, options.one_by_one) else {
             return Ok(None);
         };
-        let zero = to_schema(Oid::ZERO_SHA1);
         let (base, tree) = cursor.map_or((zero, zero), |cursor| (cursor.commit, cursor.tree));
         let within = self.begin(commit, step)?;
         self.batch(base, tree, within, options).map(Some)

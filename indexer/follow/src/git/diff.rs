@@ -46,6 +46,7 @@ pub(super) fn diff_trees(
     let diff = TreeDiff { files: Vec::new(), config: None, odd: Vec::new() };
     let mut walk = Walk { repository, diff, path: Vec::new(), depth: 0 };
     if from != to {
+        repository.begin_comparison();
         walk.trees(from, to)?;
     }
     let mut diff = walk.diff;
@@ -96,7 +97,7 @@ struct Entry<'a> {
 impl Walk<'_> {
     /// Both trees are sorted alike, so one pass over both meets every pair.
     fn trees(&mut self, from: Option<Oid>, to: Option<Oid>) -> Result<(), FollowError> {
-        let (from, to) = (self.repository.bytes(from)?, self.repository.bytes(to)?);
+        let (from, to) = (self.repository.tree(from)?, self.repository.tree(to)?);
         let (from, to) = (from.as_deref().unwrap_or_default(), to.as_deref().unwrap_or_default());
         let (mut from, mut to) = (Entries(from).peekable(), Entries(to).peekable());
         loop {

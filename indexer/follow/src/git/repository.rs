@@ -1,12 +1,15 @@
 //! The repository beneath a git index: opened, read object by object, pinned, freed of stale locks. No order of commits here.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 use git_transport::{FetchStats, GitOptions as TransportOptions};
 use git2::{ErrorCode, Odb, Oid, Repository, RepositoryOpenFlags};
 use schema::Timestamp;
 
 use crate::git::diff::FileDiff;
+use crate::git::trees::Trees;
 use crate::git::{Batch, ChangedFile, GitOptions, History};
 use crate::{FollowError, Quarantined};
 
@@ -16,6 +19,7 @@ const FETCHED_HEAD: &str = "refs/provenance/head";
 /// A repository, read through its object database.
 pub(super) struct IndexRepository {
     repository: Repository,
+    trees: RefCell<Trees>,
 }
 
 /// What the walk needs of a commit.
@@ -31,11 +35,11 @@ impl IndexRepository {
         let no_search = RepositoryOpenFlags::NO_SEARCH;
         let repository = Repository::open_ext(path, no_search, &[] as &[&Path])
             .map_err(|source| git_error(format!("open the repository {}", path.display()), source))?;
-        Ok(Self { repository })
+        Ok(Self { repository, trees: RefCell::default() })
     }
 
     pub(super) fn open_clone(path: &Path) -> Result<Self, FollowError> {
-        Ok(Self { repository: git_transport::open_or_init_bare(path)? })
+        Ok(Self { repository: git_transport::open_or_init_bare(path)?, trees: RefCell::default() })
     }
 
     pub(super) fn fetch(
@@ -138,6 +142,24 @@ impl IndexRepository {
         let odb = self.odb()?;
         let object = odb.read(id).map_err(|error| self.error(&format!("read object {id} of"), error))?;
         Ok(Some(object.data().to_vec()))
+    }
+
+    /// The content of a tree object, which is often the one of the last comparison; nothing for the empty tree.
+    pub(super) fn tree(&self, id: Option<Oid>) -> Result<Option<Arc<[u8]>>, FollowError> {
+        let Some(id) = id else { return Ok(None) };
+        if let Some(tree) = self.trees.borrow_mut().get(id) {
+            return Ok(Some(tree));
+        }
+        let tree: Option<Arc<[u8]>> = self.bytes(Some(id))?.map(Arc::from);
+        if let Some(tree) = &tree {
+            self.trees.borrow_mut().keep(id, tree);
+        }
+        Ok(tree)
+    }
+
+    /// Tells the memory of trees that a new comparison begins.
+    pub(super) fn begin_comparison(&self) {
+        self.trees.borrow_mut().turn();
     }
 
     pub(super) fn pin(&self, name: &str, commit: Oid) -> Result<(), FollowError> {
