@@ -85,3 +85,33 @@ fn an_origin_that_is_no_repository_leaves_the_clone_as_it_was() {
     assert!(matches!(error, FollowError::Fetch(_)), "{error}");
     assert_eq!(index.head().unwrap().unwrap().to_string(), origin.git(&["rev-parse", "HEAD"]));
 }
+
+#[test]
+fn a_shallow_clone_begins_at_its_edge() {
+    let (origin, folder) = (Repository::new(), tempfile::tempdir().unwrap());
+    origin.commit(100, &[("1/a", Some("1"))]);
+    origin.commit(200, &[("1/b", Some("1"))]);
+    let url = format!("file://{}", origin.path().display());
+    repository::git_in(folder.path(), &["clone", "--quiet", "--bare", "--depth=1", &url, "index.git"]);
+    let clone = folder.path().join("index.git");
+    let mut index = GitIndex::open(&clone).unwrap();
+    let options = GitOptions { start: Start::Beginning, ..GitOptions::default() };
+    let first = index.next_batch(None, &options).unwrap().unwrap();
+    assert_eq!((first.step, first.changed.len()), (Step::Commit, 2));
+
+    origin.commit(300, &[("1/c", Some("1"))]);
+    origin.commit(400, &[("1/c", None)]);
+    repository::git_in(&clone, &["fetch", "--quiet", "origin", "+master:master"]);
+    let second = index.next_batch(Some(&first.cursor), &options).unwrap().unwrap();
+    let third = index.next_batch(Some(&second.cursor), &options).unwrap().unwrap();
+    assert_eq!((second.step, third.step), (Step::Commit, Step::Commit));
+    assert_eq!((second.changed[0].path.as_str(), third.changed[0].after.as_ref()), ("1/c", None));
+    assert_eq!(index.next_batch(Some(&third.cursor), &options).unwrap(), None);
+}
+
+/// The index is read on a blocking thread and kept between turns.
+#[test]
+fn an_index_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<GitIndex>();
+}
