@@ -35,7 +35,9 @@ pub(crate) async fn to_write(settings: &Settings) -> anyhow::Result<Opened> {
     }
     let owned = path.clone();
     let lock = tokio::task::block_in_place(|| {
-        store_sqlite::lock(&owned, || complain("    Blocking waiting for another provenance to finish with the database"))
+        store_sqlite::lock(&owned, || {
+            complain("    Blocking waiting for another provenance to finish with the database")
+        })
     })?;
     let store = Arc::new(SqliteStore::open(path).await?);
     Ok(Opened { store, _lock: Some(lock) })
@@ -195,7 +197,9 @@ pub(crate) fn stop_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            return;
+        };
         for _ in 0..2 {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}

@@ -83,12 +83,9 @@ impl Settings {
             archives: pick(archives, origin("archives"), file.archives, Vec::new),
             advisory_db: optional(global.advisory_db.clone(), origin("advisory_db"), file.advisory_db),
             user_agent: optional(global.user_agent.clone(), origin("user_agent"), file.user_agent),
-            max_archive_size: pick(
-                global.max_archive_size,
-                origin("max_archive_size"),
-                file.max_archive_size,
-                || MAX_ARCHIVE_SIZE,
-            ),
+            max_archive_size: pick(global.max_archive_size, origin("max_archive_size"), file.max_archive_size, || {
+                MAX_ARCHIVE_SIZE
+            }),
             offline: pick(offline, origin("offline"), file.offline, || false),
             config,
             color: match global.color {

@@ -115,8 +115,9 @@ fn parse_all(stored: &[StoredAdvisory], commit: schema::DbCommit) -> Result<Know
     let mut advisories = Vec::with_capacity(stored.len());
     for held in stored {
         // It was good when it was stored, so this is a fault of ours, and a silent gap must not come of it.
-        let advisory = Advisory::parse(&held.path, &held.text, &held.db_commit)
-            .map_err(|reason| QueueError::Missing(format!("the stored advisory {} is unreadable: {reason}", held.path)))?;
+        let advisory = Advisory::parse(&held.path, &held.text, &held.db_commit).map_err(|reason| {
+            QueueError::Missing(format!("the stored advisory {} is unreadable: {reason}", held.path))
+        })?;
         advisories.push(advisory);
     }
     let by_id = advisories.iter().enumerate().map(|(at, advisory)| (advisory.facts.id.clone(), at)).collect();

@@ -202,9 +202,7 @@ impl IndexReader {
             };
             // Two spellings of one crate in one batch are one crate; the first one stores it.
             let canonical = name.canonical();
-            writes.extend(
-                write.filter(|_| !report.krates.iter().any(|(other, _)| other.canonical() == canonical)),
-            );
+            writes.extend(write.filter(|_| !report.krates.iter().any(|(other, _)| other.canonical() == canonical)));
             report.krates.push((name, outcome));
         }
         match self.store.apply(self.source.id, &writes, now).await {

@@ -83,7 +83,8 @@ impl Answer {
     }
 
     async fn look_at_krates(&mut self, store: &dyn Store, advisories: &[StoredAdvisory]) -> anyhow::Result<()> {
-        let krates: BTreeSet<&CanonicalName> = advisories.iter().filter_map(|stored| stored.facts.krate.as_ref()).collect();
+        let krates: BTreeSet<&CanonicalName> =
+            advisories.iter().filter_map(|stored| stored.facts.krate.as_ref()).collect();
         for krate in krates {
             let Some(releases) = store.releases(krate).await? else {
                 self.not_indexed.push(krate.to_string());
@@ -234,8 +235,7 @@ async fn unknown_is_an_error(store: &dyn Store, subject: &Subject, query: &str) 
 
 fn heading(facts: &AdvisoryFacts) -> String {
     let score = facts.score.score_x10.map(|tenths| format!(" {}.{}", tenths / 10, tenths % 10)).unwrap_or_default();
-    let mut line =
-        format!("{} {} in {}, {}{score}", facts.id, facts.kind, shown(&facts.package), facts.score.severity);
+    let mut line = format!("{} {} in {}, {}{score}", facts.id, facts.kind, shown(&facts.package), facts.score.severity);
     if facts.title != facts.id.0 {
         line = format!("{line}: {}", shown(&facts.title));
     }

@@ -33,7 +33,13 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     print(&second, &settings).await
 }
 
-async fn day(world: &World, download: &str, root: &Path, selected: &[String], settings: &Settings) -> anyhow::Result<()> {
+async fn day(
+    world: &World,
+    download: &str,
+    root: &Path,
+    selected: &[String],
+    settings: &Settings,
+) -> anyhow::Result<()> {
     write_index(world, root, Some(download))?;
     world.write_advisories(&root.join("advisory-db"))?;
     index(selected, settings).await

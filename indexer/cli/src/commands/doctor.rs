@@ -106,8 +106,11 @@ async fn contents(store: &SqliteStore) -> anyhow::Result<(Vec<Check>, Vec<Quaran
         None => Err("none is loaded; `provenance index` loads one".to_owned()),
     };
     let dead = store.dead().await?.len();
-    let queue =
-        if dead == 0 { Ok("nothing given up".to_owned()) } else { Err(format!("{dead} steps given up; see `provenance status`")) };
+    let queue = if dead == 0 {
+        Ok("nothing given up".to_owned())
+    } else {
+        Err(format!("{dead} steps given up; see `provenance status`"))
+    };
     let quarantined = store.quarantined().await?;
     let quarantine = match quarantined.len() {
         0 => Ok("empty".to_owned()),

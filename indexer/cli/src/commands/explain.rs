@@ -65,10 +65,9 @@ async fn paragraphs(store: &dyn Store, release: &Release, row: &ProvenanceRow) -
 }
 
 fn about_index(release: &Release) -> String {
-    let published = release.published_at.map_or_else(
-        || "the index does not say when it was published".to_owned(),
-        |at| format!("published {at}"),
-    );
+    let published = release
+        .published_at
+        .map_or_else(|| "the index does not say when it was published".to_owned(), |at| format!("published {at}"));
     let generation = match release.key.generation {
         Generation::FIRST => String::new(),
         later => format!("; this is archive number {later} of that version"),
@@ -96,11 +95,9 @@ async fn about_archive(store: &dyn Store, release: &Release, row: &ProvenanceRow
             release.checksum,
             archive.at
         ),
-        (ChecksumState::Gone, Some(archive)) => format!(
-            "archive: the registry answered {} at {}",
-            archive.http_status.unwrap_or_default(),
-            archive.at
-        ),
+        (ChecksumState::Gone, Some(archive)) => {
+            format!("archive: the registry answered {} at {}", archive.http_status.unwrap_or_default(), archive.at)
+        }
         (ChecksumState::NoAddress, _) => {
             "archive: the index names no address, and no local folder has it (--archives DIR)".to_owned()
         }
@@ -130,10 +127,13 @@ async fn about_inspection(store: &dyn Store, release: &Release) -> anyhow::Resul
         "inside: {} with {} bytes; claim {}",
         count(usize::try_from(inspection.n_files).unwrap_or(usize::MAX), "entry").replace("entrys", "entries"),
         inspection.unpacked_size,
-        inspection.claim.map_or_else(|| "none".to_owned(), |claim| {
-            let dirty = if claim.dirty { " (dirty)" } else { "" };
-            format!("commit {}{dirty}", shown(&claim.sha1))
-        })
+        inspection.claim.map_or_else(
+            || "none".to_owned(),
+            |claim| {
+                let dirty = if claim.dirty { " (dirty)" } else { "" };
+                format!("commit {}{dirty}", shown(&claim.sha1))
+            }
+        )
     )];
     lines.extend(about_findings(&inspection.findings));
     Ok(lines)

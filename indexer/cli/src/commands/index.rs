@@ -131,10 +131,8 @@ fn add_lockfile(path: &Path, selection: &mut Selection, progress: &dyn Progress)
         selection.entry(name).or_default().push(Wanted::Release(num, checksum));
     }
     if n_elsewhere > 0 {
-        progress.note(&format!(
-            "note: {} from other registries or repositories left out",
-            count(n_elsewhere, "package")
-        ));
+        progress
+            .note(&format!("note: {} from other registries or repositories left out", count(n_elsewhere, "package")));
     }
     if selection.is_empty() {
         bail!("the lock file {} names no package of the registry", path.display());

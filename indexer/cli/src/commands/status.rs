@@ -35,8 +35,10 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
             .iter()
             .map(|mark| json!({ "name": mark.key.name, "num": mark.key.num, "step": mark.step, "tries": mark.tries, "error": mark.error }))
             .collect();
-        let rows: Vec<_> =
-            rows.iter().map(|(verdict, state, n)| json!({ "verdict": verdict, "advisory_state": state, "rows": n })).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(verdict, state, n)| json!({ "verdict": verdict, "advisory_state": state, "rows": n }))
+            .collect();
         document::print(json!({
             "as_of": as_of, "crates": krates, "releases": releases, "live_releases": live,
             "dependencies": dependencies, "sources": sources, "work": work, "dead": dead, "rows": rows,

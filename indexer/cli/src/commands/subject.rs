@@ -39,7 +39,12 @@ impl Subject {
         let chosen: Vec<_> = all.iter().filter(|release| release.key.num == *num).cloned().collect();
         if chosen.is_empty() {
             let newest: Vec<_> = all.iter().rev().take(5).map(|release| release.key.num.as_str()).collect();
-            bail!("crate {} has no release {num}; the newest of its {} are {}", self.name, all.len(), newest.join(", "));
+            bail!(
+                "crate {} has no release {num}; the newest of its {} are {}",
+                self.name,
+                all.len(),
+                newest.join(", ")
+            );
         }
         Ok(chosen)
     }

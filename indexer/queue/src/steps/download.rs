@@ -24,8 +24,7 @@ pub(crate) async fn download(engine: &Engine, mark: Mark) -> Result<(), QueueErr
 }
 
 async fn fetch(engine: &Engine, release: &Release) -> Result<Outcome, QueueError> {
-    let wanted =
-        Wanted { name: release.key.name.clone(), num: release.key.num.clone(), checksum: release.checksum };
+    let wanted = Wanted { name: release.key.name.clone(), num: release.key.num.clone(), checksum: release.checksum };
     let options = &engine.options;
     let outcome = ::download::download(
         &engine.agent,
@@ -87,9 +86,7 @@ fn archive_row(engine: &Engine, outcome: &Outcome) -> Result<ArchiveRow, QueueEr
             origin: Some(origin_text(origin)),
             ..empty
         },
-        Outcome::Gone { status, .. } => {
-            ArchiveRow { state: ArchiveState::Gone, http_status: Some(*status), ..empty }
-        }
+        Outcome::Gone { status, .. } => ArchiveRow { state: ArchiveState::Gone, http_status: Some(*status), ..empty },
         Outcome::NoAddress { .. } => empty,
         Outcome::TooLarge { limit, .. } => {
             return Err(QueueError::Missing(format!(
