@@ -25,7 +25,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Show(args) => show::run(&args, &settings).await,
         Command::Explain { subject } => explain::run(&subject, &settings).await,
         Command::Affected(args) => affected::run(&args, &settings).await,
-        Command::Inspect(args) => inspect::run(&args, &settings).await,
+        Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Changes(args) => changes::run(&args, &settings).await,
         Command::Status => status::run(&settings).await,
         Command::Doctor => doctor::run(&settings).await,

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     net::install_crypto_provider();
+    git_transport::init();
     let exit = Settings::resolve(&args, &matches).and_then(|settings| run(args, settings));
     match exit {
         Ok(Exit::Done) => ExitCode::SUCCESS,

@@ -36,7 +36,7 @@ pub(crate) async fn to_write(settings: &Settings) -> anyhow::Result<Opened> {
     let owned = path.clone();
     let lock = tokio::task::block_in_place(|| {
         store_sqlite::lock(&owned, || {
-            complain("    Blocking waiting for another provenance to finish with the database")
+            complain("    Blocking waiting for another provenance to finish with the database");
         })
     })?;
     let store = Arc::new(SqliteStore::open(path).await?);
@@ -60,7 +60,7 @@ pub(crate) fn index(settings: &Settings, agent: &Agent) -> anyhow::Result<(FileI
     let address = IndexAddress::parse(&settings.index.value, &CargoSettings::default())?;
     let index = match &address {
         IndexAddress::Sparse(url) => {
-            let options = SparseOptions { max_bytes: MAX_INDEX_FILE, ..SparseOptions::default() };
+            let options = SparseOptions { max_bytes: MAX_INDEX_FILE };
             FileIndex::Sparse(SparseIndex::new(url.clone(), agent.clone(), options))
         }
         IndexAddress::Directory(path) => FileIndex::Dir(DirIndex::new(path.clone(), MAX_INDEX_FILE)),
@@ -124,7 +124,7 @@ pub(crate) async fn advisory_database(settings: &Settings, store: &dyn Store) ->
         (None, Some(held)) if held.source != "snapshot" => return Ok(aged(held, now).into_iter().collect()),
         (None, _) => AdvisorySource::Snapshot,
     };
-    let read = read_database(settings, source.clone()).await;
+    let read = read_database(settings, source);
     match (read, held) {
         (Ok(database), _) => {
             let commit = database.commit.clone();
@@ -147,7 +147,7 @@ pub(crate) async fn advisory_database(settings: &Settings, store: &dyn Store) ->
     }
 }
 
-async fn read_database(settings: &Settings, source: AdvisorySource) -> anyhow::Result<Database> {
+fn read_database(settings: &Settings, source: AdvisorySource) -> anyhow::Result<Database> {
     let copies = settings.data_dir.value.join("advisory-db");
     let options = agent_options(settings);
     tokio::task::block_in_place(|| match source {
@@ -161,15 +161,15 @@ async fn read_database(settings: &Settings, source: AdvisorySource) -> anyhow::R
 fn fetched_database(copies: &Path, url: &str, options: AgentOptions) -> anyhow::Result<Database> {
     let folder: String = url.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     std::fs::create_dir_all(copies).with_context(|| format!("make the folder {}", copies.display()))?;
-    let repository = git_transport::open_or_init_bare(&copies.join(folder))?;
+    let repository = advisories::open_bare(&copies.join(folder))?;
     let git = git_transport::GitOptions {
         addresses: net::Addresses::Any,
         allow_file: true,
         agent: Some(BlockingAgent::new(options)?),
         ..git_transport::GitOptions::default()
     };
-    git_transport::fetch(&repository, url, &["+HEAD:refs/heads/followed"], None, &git)?;
-    Ok(advisories::read_repository(&repository, "refs/heads/followed", url)?)
+    git_transport::fetch(&repository, url, &[advisories::FETCH_REFSPEC], None, &git)?;
+    Ok(advisories::read_repository(&repository, advisories::FETCHED_REF, url)?)
 }
 
 /// A database is expected to change every few days; a month is long enough to say so.

@@ -29,7 +29,9 @@ pub(crate) async fn run(subject: &str, settings: &Settings) -> anyhow::Result<Ex
             documents.push(json!({ "row": row, "because": paragraphs }));
         } else {
             say(&format!("{}\n", shown(&release.key.to_string())));
-            paragraphs.iter().for_each(|paragraph| say(&format!("  {paragraph}")));
+            for paragraph in &paragraphs {
+                say(&format!("  {paragraph}"));
+            }
             say("");
         }
     }
@@ -79,7 +81,7 @@ fn about_index(release: &Release) -> String {
 
 async fn about_archive(store: &dyn Store, release: &Release, row: &ProvenanceRow) -> anyhow::Result<String> {
     let archive = store.archive(release.id).await?;
-    let of = |text: Option<String>| text.map(|text| shown(&text)).unwrap_or_else(|| "nowhere".to_owned());
+    let of = |text: Option<String>| text.map_or_else(|| "nowhere".to_owned(), |text| shown(&text));
     Ok(match (row.checksum_state, archive) {
         (ChecksumState::Ok, Some(archive)) => format!(
             "archive: {} bytes from {}, sha256 {} as the index promises, at {}",

@@ -103,7 +103,9 @@ fn selection(args: &IndexArgs, progress: &dyn Progress) -> anyhow::Result<Select
         selection.entry(name).or_default().push(wanted);
     }
     if args.all_versions {
-        selection.values_mut().for_each(|wanted| *wanted = vec![Wanted::All]);
+        for wanted in selection.values_mut() {
+            *wanted = vec![Wanted::All];
+        }
     }
     if selection.is_empty() {
         bail!("there is nothing to index; name --lockfile FILE or --crate NAME[@VER]");

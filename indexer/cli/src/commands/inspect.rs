@@ -14,7 +14,7 @@ use crate::table::{self, cell, number, toned};
 use crate::text::{count, say, shown};
 use crate::{Exit, document};
 
-pub(crate) async fn run(args: &InspectArgs, settings: &Settings) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &InspectArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let expected = expected(args)?;
     let file = File::open(&args.file).with_context(|| format!("open {}", args.file.display()))?;
     let defaults = Limits::default();

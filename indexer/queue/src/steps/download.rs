@@ -50,7 +50,7 @@ async fn line_was_edited(engine: &Engine, release: &Release) -> Result<bool, Que
         return Ok(false);
     }
     let now = engine.store.releases(&release.key.name.canonical()).await?.unwrap_or_default();
-    let offered = now.iter().filter(|other| other.key.num == release.key.num && other.deleted_at.is_none()).next_back();
+    let offered = now.iter().rfind(|other| other.key.num == release.key.num && other.deleted_at.is_none());
     let Some(offered) = offered.filter(|offered| offered.id != release.id) else { return Ok(false) };
     engine.store.mark(&[offered.id], Step::Download, schema::Priority::FRESH, engine.clock.now()).await?;
     Ok(true)
