@@ -54,6 +54,20 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     line.lines().map(shown).collect::<Vec<_>>().join("\n")
 }
 
+/// The same for any error.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            let _ = write!(line, ": {text}");
+        }
+        next = cause.source();
+    }
+    shown(&line)
+}
+
 /// `1 release`, `2 releases`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }

@@ -97,6 +97,25 @@ pub enum FollowError {
 }
 
 impl FollowError {
+    /// Whether nothing was asked for because the agent works offline.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Net(NetError::Offline { .. }))
+    }
+
+    /// A word for this kind of failure; failures of one kind differ in their place alone.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Net(NetError::Offline { .. }) => "offline",
+            Self::Net(NetError::HostDown { .. } | NetError::Connect { .. } | NetError::Timeout { .. }) => "unreachable",
+            Self::Net(NetError::Status { .. }) | Self::Status { .. } => "status",
+            Self::Net(_) => "network",
+            Self::NotAnIndexFile { .. } => "no index file",
+            _ => "other",
+        }
+    }
+
     /// Whether the same request may succeed later without anybody's doing.
     #[must_use]
     pub fn is_transient(&self) -> bool {

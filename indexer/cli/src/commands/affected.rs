@@ -210,12 +210,23 @@ impl Answer {
         if !self.rows.is_empty() {
             say(&table.trim_fmt());
         }
-        say(&format!("\n{} affected, {} near", count(self.affected().count(), "release"), self.near().count()));
+        if self.rows.is_empty() && !self.not_indexed.is_empty() {
+            say(&format!(
+                "\nwhich releases are affected cannot be said: {} not indexed here",
+                self.not_indexed.join(", ")
+            ));
+        } else {
+            let distinct = |rows: &mut dyn Iterator<Item = &MatchRow>| {
+                rows.map(|row| row.release.id).collect::<BTreeSet<_>>().len()
+            };
+            let (affected, near) = (distinct(&mut self.affected()), distinct(&mut self.near()));
+            say(&format!("\n{} affected, {near} near", count(affected, "release")));
+        }
         if self.n_pending > 0 {
             complain(&format!("note: {} not matched yet", count(self.n_pending, "release")));
         }
         for name in &self.not_indexed {
-            complain(&format!("note: crate {name} is not indexed here, so its releases are not known"));
+            complain(&format!("note: `provenance index --crate {name}` reads the releases of {name}"));
         }
     }
 }
@@ -242,6 +253,8 @@ fn heading(facts: &AdvisoryFacts) -> String {
     if let Some(day) = &facts.withdrawn {
         line = format!("{line} (withdrawn {})", shown(day));
     }
+    let ranges = |reqs: &[String]| if reqs.is_empty() { "none".to_owned() } else { shown(&reqs.join(" or ")) };
+    line = format!("{line}\n  patched: {}; never affected: {}", ranges(&facts.patched), ranges(&facts.unaffected));
     if facts.licence == schema::Licence::CcBy {
         let source = facts.url.as_deref().unwrap_or("the database");
         line = format!("{line}\n  text under {}, from {}", facts.licence, shown(source));

@@ -39,8 +39,11 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         document::print(json!({ "settings": effective(settings), "checks": checks, "quarantine": quarantine }));
     } else {
         for (name, value) in effective(settings).as_object().into_iter().flatten() {
-            let text = value["value"].as_str().map_or_else(|| value["value"].to_string(), str::to_owned);
-            say(&format!("{name:>17}  {}  ({})", shown(&text), value["origin"].as_str().unwrap_or_default()));
+            say(&format!(
+                "{name:>17}  {}  ({})",
+                in_words(&value["value"]),
+                value["origin"].as_str().unwrap_or_default()
+            ));
         }
         say("");
         for check in &checks {
@@ -57,12 +60,21 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     Ok(if n_bad == 0 { Exit::Done } else { Exit::Failed })
 }
 
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::String(text) => shown(text),
+        Value::Array(all) if all.is_empty() => "none".to_owned(),
+        other => shown(&other.to_string()),
+    }
+}
+
 fn effective(settings: &Settings) -> Value {
     fn one<T: serde::Serialize>(setting: &Setting<T>) -> Value {
         json!({ "value": setting.value, "origin": setting.origin.to_string() })
     }
     json!({
-        "config": { "value": settings.config, "origin": "" },
+        "config": { "value": settings.config, "origin": if settings.config.is_some() { "read" } else { "default" } },
         "database": one(&settings.database),
         "data-dir": one(&settings.data_dir),
         "index": one(&settings.index),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
+use follow::FollowError;
 use queue::{IndexReader, KrateOutcome, Progress, QueueError, ReadReport};
 use schema::{Clock as _, KrateName, Priority, Release, ReleaseId, Sha256, Step, VersionNum};
 use store::{Index as _, Results as _, Store, Work as _};
@@ -68,7 +69,7 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
     let read = reader.read(names, SystemClock.now(), progress.as_ref(), &stop).await?;
     let mut trouble = report_reading(&read, progress.as_ref());
 
-    let selected = select(store.as_ref(), &selection, &read, &mut trouble).await?;
+    let selected = select(store.as_ref(), &selection, &mut trouble).await?;
     mark_missing(store.as_ref(), &selected).await?;
     let engine = opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress).await?;
     match engine.run_until_idle(&stop).await {
@@ -145,13 +146,17 @@ fn add_lockfile(path: &Path, selection: &mut Selection, progress: &dyn Progress)
 /// Says what went wrong while reading; the lines returned make the command fail.
 fn report_reading(read: &ReadReport, progress: &dyn Progress) -> Vec<String> {
     let mut trouble = Vec::new();
-    let mut failures: BTreeMap<String, Vec<&KrateName>> = BTreeMap::new();
+    let mut failures: BTreeMap<String, Vec<Failure<'_>>> = BTreeMap::new();
     for (name, outcome) in &read.krates {
         match outcome {
             KrateOutcome::Unknown { tried } => {
                 trouble.push(format!("there is no crate {name} in the index (tried {})", tried.join(", ")));
             }
-            KrateOutcome::Failed { error, .. } => failures.entry(error.to_string()).or_default().push(name),
+            KrateOutcome::Failed { error, is_held } => {
+                // Errors of one kind differ in the address alone; one line with an example is enough for all.
+                let failure = Failure { name, error, is_held: *is_held };
+                failures.entry(error.kind().to_owned()).or_default().push(failure);
+            }
             KrateOutcome::Doubtful { since } => progress.note(&format!(
                 "note: the index lacks versions of {name} that are known, since {since}; it may be an old copy, and is \
                  believed when it says so again an hour later"
@@ -163,39 +168,40 @@ fn report_reading(read: &ReadReport, progress: &dyn Progress) -> Vec<String> {
             KrateOutcome::Read { .. } | KrateOutcome::NotModified => {}
         }
     }
-    for (error, names) in failures {
-        let some: Vec<_> = names.iter().take(3).map(|name| name.as_str()).collect();
-        let more = if names.len() > some.len() { ", …" } else { "" };
-        trouble.push(format!(
-            "{} could not be read from the index ({}{more}): {error}; what is known is used",
-            count(names.len(), "crate"),
-            some.join(", ")
-        ));
+    for of_one_kind in failures.values() {
+        let line = failure_line(of_one_kind);
+        let is_wanted = of_one_kind.iter().all(|failure| failure.is_held && failure.error.is_offline());
+        if is_wanted { progress.note(&format!("note: {line}")) } else { trouble.push(line) }
     }
     trouble
 }
 
+/// A crate that could not be read.
+struct Failure<'r> {
+    name: &'r KrateName,
+    error: &'r FollowError,
+    is_held: bool,
+}
+
+fn failure_line(failures: &[Failure<'_>]) -> String {
+    let names = failures.iter().take(3).map(|failure| failure.name.as_str()).collect::<Vec<_>>().join(", ");
+    let more = if failures.len() > 3 { ", …" } else { "" };
+    let example = failures.first().map(|failure| crate::text::causes(failure.error)).unwrap_or_default();
+    let n_new = failures.iter().filter(|failure| !failure.is_held).count();
+    let held = match (n_new, failures.len() - n_new) {
+        (0, _) => "what is known of them is used".to_owned(),
+        (_, 0) => "nothing is known of them".to_owned(),
+        (n_new, n_held) => format!("what is known of {n_held} is used, of {n_new} nothing is known"),
+    };
+    format!("{} could not be read from the index ({names}{more}): {example}; {held}", count(failures.len(), "crate"))
+}
+
 /// The releases that were asked for, in the order of the table.
-async fn select(
-    store: &SqliteStore,
-    selection: &Selection,
-    read: &ReadReport,
-    trouble: &mut Vec<String>,
-) -> anyhow::Result<Vec<Release>> {
-    let unknown: BTreeSet<_> = read
-        .krates
-        .iter()
-        .filter(|(_, outcome)| matches!(outcome, KrateOutcome::Unknown { .. }))
-        .map(|(name, _)| name)
-        .collect();
+async fn select(store: &SqliteStore, selection: &Selection, trouble: &mut Vec<String>) -> anyhow::Result<Vec<Release>> {
     let mut selected = Vec::new();
     for (name, wanted) in selection {
-        let Some(releases) = store.releases(&name.canonical()).await? else {
-            if !unknown.contains(name) {
-                trouble.push(format!("nothing is known of crate {name}"));
-            }
-            continue;
-        };
+        // A crate that could not be read and was never read before is in the report already.
+        let Some(releases) = store.releases(&name.canonical()).await? else { continue };
         for wanted in wanted {
             let chosen = choose(&releases, wanted);
             if let Wanted::Release(num, checksum) = wanted {

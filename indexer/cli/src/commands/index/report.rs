@@ -57,7 +57,9 @@ pub(crate) async fn print(summary: &Summary, store: &SqliteStore, settings: &Set
         document::print(answer);
         return Ok(());
     }
-    print_table(summary, settings);
+    if !summary.rows.is_empty() {
+        print_table(summary, settings);
+    }
     print_words(summary);
     say(&document::as_of_words(&as_of, SystemClock.now()));
     Ok(())
