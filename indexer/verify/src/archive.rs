@@ -1,0 +1,68 @@
+//! The archive as verify sees it: the files as they unpack, their bytes on demand. What an archive is, it does not know.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use schema::{ArchiveFiles, Entry, EntryKind, Inspection};
+
+/// The most bytes of files kept at hand during one check.
+const KEPT: usize = 64 << 20;
+
+/// The files of one archive, by the path they unpack to; of duplicates the last one counts, as in cargo.
+pub(crate) struct Archive<'a> {
+    entries: BTreeMap<String, &'a Entry>,
+    files: &'a dyn ArchiveFiles,
+    max_bytes: u64,
+    kept: RefCell<(usize, HashMap<String, Option<Rc<[u8]>>>)>,
+}
+
+impl<'a> Archive<'a> {
+    pub(crate) fn new(inspection: &'a Inspection, files: &'a dyn ArchiveFiles, max_bytes: usize) -> Self {
+        let entries = inspection
+            .files
+            .iter()
+            .filter(|entry| entry.kind != EntryKind::Directory)
+            .map(|entry| (unpacked(&entry.path), entry))
+            .collect();
+        Self { entries, files, max_bytes: max_bytes as u64, kept: RefCell::default() }
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &'a Entry)> {
+        self.entries.iter().map(|(path, entry)| (path.as_str(), *entry))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&'a Entry> {
+        self.entries.get(path).copied()
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// The bytes of a regular file; `None` when it is no such file, too large or unreadable: such a file explains nothing.
+    pub(crate) fn read(&self, path: &str) -> Option<Rc<[u8]>> {
+        let entry = self.entries.get(path).filter(|entry| entry.kind == EntryKind::File)?;
+        if let Some(bytes) = self.kept.borrow().1.get(path) {
+            return bytes.clone();
+        }
+        let bytes: Option<Rc<[u8]>> = self.files.read(&entry.path, self.max_bytes).ok().flatten().map(Rc::from);
+        let mut kept = self.kept.borrow_mut();
+        let size = bytes.as_ref().map_or(0, |bytes| bytes.len());
+        if kept.0 + size <= KEPT {
+            kept.0 += size;
+            kept.1.insert(path.to_owned(), bytes.clone());
+        }
+        bytes
+    }
+
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        String::from_utf8(self.read(path)?.to_vec()).ok()
+    }
+}
+
+/// The path a file unpacks to: `.` and doubled slashes removed.
+fn unpacked(path: &str) -> String {
+    let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    parts.join("/")
+}
