@@ -178,6 +178,12 @@ pub trait ArchiveFiles {
     /// # Errors
     /// When the archive cannot be read to that file, or the file is larger than `max_bytes`.
     fn read(&self, path: &str, max_bytes: u64) -> Result<Option<Vec<u8>>, FileUnreadable>;
+
+    /// The contents of several files, in the order asked for; `None` also for one that cannot be read. An archive that
+    /// has to be unpacked for each file does it once here.
+    fn read_many(&self, paths: &[&str], max_bytes: u64) -> Vec<Option<Vec<u8>>> {
+        paths.iter().map(|path| self.read(path, max_bytes).ok().flatten()).collect()
+    }
 }
 
 /// A file of the archive that could not be read.

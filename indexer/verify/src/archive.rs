@@ -25,7 +25,31 @@ impl<'a> Archive<'a> {
             .filter(|entry| entry.kind != EntryKind::Directory)
             .map(|entry| (unpacked(&entry.path), entry))
             .collect();
-        Self { entries, files, max_bytes: max_bytes as u64, kept: RefCell::default() }
+        let archive = Self { entries, files, max_bytes: max_bytes as u64, kept: RefCell::default() };
+        archive.read_sources();
+        archive
+    }
+
+    /// Sources and manifests are needed in any case: one pass over the archive brings them all.
+    fn read_sources(&self) {
+        let is_wanted = |path: &str| path.ends_with(".rs") || path.starts_with("Cargo.");
+        let mut room = KEPT as u64;
+        let wanted: Vec<(&str, &str)> = self
+            .entries()
+            .filter(|(path, entry)| entry.kind == EntryKind::File && is_wanted(path))
+            .take_while(|(_, entry)| {
+                let fits = entry.size <= room;
+                room = room.saturating_sub(entry.size);
+                fits
+            })
+            .map(|(path, entry)| (path, entry.path.as_str()))
+            .collect();
+        let asked: Vec<&str> = wanted.iter().map(|(_, as_written)| *as_written).collect();
+        let mut kept = self.kept.borrow_mut();
+        for ((path, _), bytes) in wanted.iter().zip(self.files.read_many(&asked, self.max_bytes)) {
+            kept.0 += bytes.as_ref().map_or(0, Vec::len);
+            kept.1.insert((*path).to_owned(), bytes.map(Rc::from));
+        }
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &'a Entry)> {

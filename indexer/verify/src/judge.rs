@@ -73,11 +73,20 @@ fn is_checkable(facts: &Facts) -> bool {
     let commit = &facts.commit;
     let is_open = matches!(facts.repository.status, RepositoryStatus::Ok | RepositoryStatus::OkRedirected);
     let is_reachable = commit.matched.is_some() && commit.matched_status.is_some_and(CommitStatus::is_reachable);
-    let is_complete = matches!(facts.files.status, FilesStatus::Identical | FilesStatus::Equivalent);
-    let is_nominated = commit.found_by != Some(ClaimSource::ContentSearch) || is_complete;
     let is_late = commit.committed_after_publish && !is_recorded(facts);
     let is_covered = !facts.files.unverified.iter().any(|file| file.class.is_build());
-    is_open && is_reachable && is_nominated && !is_late && is_covered && facts.files.status != FilesStatus::NotCompared
+    is_open && is_reachable && is_nominated(facts) && !is_late && is_covered && facts.files.status != FilesStatus::NotCompared
+}
+
+/// Whether somebody named the commit that was compared, or all of its files speak for it.
+fn is_nominated(facts: &Facts) -> bool {
+    let is_complete = matches!(facts.files.status, FilesStatus::Identical | FilesStatus::Equivalent);
+    facts.commit.found_by != Some(ClaimSource::ContentSearch) || is_complete
+}
+
+/// Reasons that come from holding the archive against a commit.
+fn speaks_of_the_commit(code: &str) -> bool {
+    code.starts_with("files.") || code.starts_with("manifest.")
 }
 
 /// Whether the commit that was compared is the one that was recorded at publication.
@@ -91,6 +100,12 @@ fn reasons(facts: &Facts) -> Vec<Reason> {
     commit_reasons(facts, &mut found);
     file_reasons(facts, &mut found);
     manifest_reason(facts, &mut found);
+    if !is_nominated(facts) {
+        // The nearest commit by content is evidence of where to look, and nobody claimed that it is the source.
+        for reason in found.iter_mut().filter(|reason| speaks_of_the_commit(&reason.code)) {
+            reason.severity = reason.severity.max(Severity::Medium);
+        }
+    }
     found.sort_by(|a, b| (a.severity, &a.code).cmp(&(b.severity, &b.code)));
     // One cause seen by two rooms (a missing claim, say) is said once.
     found

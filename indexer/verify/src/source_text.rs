@@ -161,7 +161,10 @@ fn plain_string(text: &[char], start: usize, tokens: &mut Vec<Token>) -> usize {
 /// A character literal is skipped; a lifetime is only its quote.
 fn after_quote(text: &[char], at: usize) -> usize {
     match (text.get(at + 1), text.get(at + 2)) {
-        (Some('\\'), _) => text[at + 3..].iter().position(|c| *c == '\'').map_or(at + 2, |n| at + 3 + n + 1),
+        (Some('\\'), _) => {
+            let rest = text.get(at + 3..).unwrap_or_default();
+            rest.iter().position(|c| *c == '\'').map_or(at + 2, |n| at + 3 + n + 1)
+        }
         (Some(_), Some('\'')) => at + 3,
         _ => at + 1,
     }
