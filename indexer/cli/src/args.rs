@@ -35,6 +35,9 @@ pub(crate) struct GlobalArgs {
     /// The advisory database: URL | DIR | snapshot [default: what is loaded, else the snapshot]
     #[arg(long, global = true, env = "PROVENANCE_ADVISORY_DB", value_name = "DB")]
     pub(crate) advisory_db: Option<String>,
+    /// Where copies of repositories are: a TOML file of [[mirror]] from, to
+    #[arg(long, global = true, env = "PROVENANCE_MIRRORS", value_name = "FILE")]
+    pub(crate) mirrors: Option<PathBuf>,
     /// Sent with every request; should name a contact
     #[arg(long, global = true, env = "PROVENANCE_USER_AGENT", value_name = "TEXT")]
     pub(crate) user_agent: Option<String>,
@@ -85,6 +88,8 @@ pub(crate) enum Command {
     Affected(AffectedArgs),
     /// Look inside one archive
     Inspect(InspectArgs),
+    /// Compare one archive with the repository it names (exit 3: mismatch or review, 4: not verifiable)
+    Verify(VerifyArgs),
     /// What happened to the index since it is watched
     Changes(ChangesArgs),
     /// How far everything is
@@ -123,6 +128,9 @@ pub(crate) struct IndexArgs {
     /// Take every live release of the crates named by --crate
     #[arg(long)]
     pub(crate) all_versions: bool,
+    /// Do not compare archives with the repositories they name
+    #[arg(long)]
+    pub(crate) no_source: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -155,6 +163,19 @@ pub(crate) struct InspectArgs {
     pub(crate) expect: Option<String>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// An archive, or a release that is indexed
+    #[arg(value_name = "FILE.crate|NAME@VER")]
+    pub(crate) subject: String,
+    /// Look here, whatever the manifest says: an address, or a git repository on this machine
+    #[arg(long, value_name = "URL|DIR")]
+    pub(crate) repository: Option<String>,
+    /// What the registry recorded of the workflow that published it: a JSON file with repository and sha1
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trustpub: Option<PathBuf>,
 }
 
 /// Where an inspection ends.

@@ -13,6 +13,7 @@ mod show;
 mod snapshot;
 mod status;
 mod subject;
+mod verify;
 
 use crate::Exit;
 use crate::args::Command;
@@ -26,6 +27,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Explain { subject } => explain::run(&subject, &settings).await,
         Command::Affected(args) => affected::run(&args, &settings).await,
         Command::Inspect(args) => inspect::run(&args, &settings),
+        Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Changes(args) => changes::run(&args, &settings).await,
         Command::Status => status::run(&settings).await,
         Command::Doctor => doctor::run(&settings).await,

@@ -25,6 +25,10 @@ pub(crate) enum Exit {
     Done,
     /// Could not do all of it.
     Failed,
+    /// `verify`: a file differs, or something asks for a person.
+    Differs,
+    /// `verify`: there is nothing to compare with.
+    NotVerifiable,
     /// `affected --deny`: something matches.
     Denied,
 }
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
     match exit {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Differs) => ExitCode::from(3),
+        Ok(Exit::NotVerifiable) => ExitCode::from(4),
         Ok(Exit::Denied) => ExitCode::from(5),
         Err(error) => {
             complain(&format!("error: {}", text::chain(&error)));

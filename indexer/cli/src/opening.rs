@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use download::{Address, Blobs, DownloadLimits};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
-use queue::{Engine, EngineOptions, IndexReader, Progress, Retries};
+use queue::{Engine, EngineOptions, IndexReader, Progress, Retries, Sources};
 use schema::{Clock, Timestamp};
 use store::Store;
 use store_sqlite::{Lock, SqliteStore};
@@ -91,6 +91,7 @@ pub(crate) async fn engine(
     agent: Agent,
     reader: Option<Arc<IndexReader>>,
     progress: Arc<dyn Progress>,
+    sources: Option<Sources>,
 ) -> anyhow::Result<Arc<Engine>> {
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
@@ -107,10 +108,29 @@ pub(crate) async fn engine(
             ..inspect::Limits::default()
         },
         retries: Retries::default(),
+        sources,
         jobs: PathBuf::from(jobs),
     };
     let store: Arc<dyn Store> = store;
     Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, reader, progress, options).await?)
+}
+
+/// How repositories are reached: copies named by `--mirrors` first, then the network, at public addresses only.
+pub(crate) fn sources(settings: &Settings) -> anyhow::Result<Sources> {
+    let mirrors = match &settings.mirrors.value {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("read the mirrors {}", path.display()))?;
+            verify::Mirrors::parse(&text).with_context(|| format!("read the mirrors {}", path.display()))?
+        }
+        None => verify::Mirrors::default(),
+    };
+    let git = git_transport::GitOptions {
+        addresses: net::Addresses::PublicOnly,
+        agent: Some(BlockingAgent::new(agent_options(settings))?),
+        ..git_transport::GitOptions::default()
+    };
+    let cache = verify::CacheOptions { git, allow_http: false, mirrors, limits: verify::Limits::default() };
+    Ok(Sources { folder: settings.data_dir.value.join("repositories"), cache })
 }
 
 /// Brings the advisory database up to date as `--advisory-db` says. What cannot be reached leaves the last good copy in

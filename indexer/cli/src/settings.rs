@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) index: Setting<String>,
     pub(crate) archives: Setting<Vec<PathBuf>>,
     pub(crate) advisory_db: Setting<Option<String>>,
+    pub(crate) mirrors: Setting<Option<PathBuf>>,
     pub(crate) user_agent: Setting<Option<String>>,
     pub(crate) max_archive_size: Setting<u64>,
     pub(crate) offline: Setting<bool>,
@@ -57,6 +58,7 @@ struct ConfigFile {
     index: Option<String>,
     archives: Option<Vec<PathBuf>>,
     advisory_db: Option<String>,
+    mirrors: Option<PathBuf>,
     user_agent: Option<String>,
     max_archive_size: Option<u64>,
     offline: Option<bool>,
@@ -82,6 +84,7 @@ impl Settings {
             index: pick(global.index.clone(), origin("index"), file.index, || "sparse".to_owned()),
             archives: pick(archives, origin("archives"), file.archives, Vec::new),
             advisory_db: optional(global.advisory_db.clone(), origin("advisory_db"), file.advisory_db),
+            mirrors: optional(global.mirrors.clone(), origin("mirrors"), file.mirrors),
             user_agent: optional(global.user_agent.clone(), origin("user_agent"), file.user_agent),
             max_archive_size: pick(global.max_archive_size, origin("max_archive_size"), file.max_archive_size, || {
                 MAX_ARCHIVE_SIZE

@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod git;
 mod reconcile;
+mod registry;
 mod source;
 mod spelling;
 
@@ -16,5 +17,6 @@ pub use error::FollowError;
 pub use file::{Quarantined, ReadLine};
 pub use git::{Batch, ChangedFile, Cursor, GitIndex, GitOptions, History, Start, Step, Within};
 pub use reconcile::{Context, Decision, Effect, Reading, Reconciled, StoredLine, changes_of_file, reconcile};
+pub use registry::is_public_registry;
 pub use source::{DirIndex, Fetched, FileIndex, Found, SparseIndex, SparseOptions, Validators, looks_stale};
 pub use spelling::spellings;

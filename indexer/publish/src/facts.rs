@@ -15,12 +15,25 @@ pub struct Facts<'a> {
     pub download: DownloadState,
     /// What is inside the archive; `None` until it was inspected.
     pub inspection: Option<&'a InspectionFacts>,
-    /// The last source check; `None` when there was none.
-    pub source: Option<&'a SourceSummary>,
+    /// How far the source check has come.
+    pub source: SourceState<'a>,
     /// What the advisory database says.
     pub advisories: MatchState,
     /// The present instant.
     pub now: Timestamp,
+}
+
+/// How far the source check has come.
+#[derive(Clone, Copy, Debug)]
+pub enum SourceState<'a> {
+    /// Nobody asked for it.
+    NotAsked,
+    /// Asked for; its turn comes.
+    Waiting,
+    /// Our own failure; it is tried again.
+    Failed,
+    /// Checked, and this is what came of it.
+    Checked(&'a SourceSummary),
 }
 
 /// How far the archive has come.

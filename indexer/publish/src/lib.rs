@@ -8,7 +8,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState};
+pub use facts::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState, SourceState};
 pub use row::{Published, publish};
 
 /// Version of the rule; it grows whenever the same facts would give another row.

@@ -6,7 +6,7 @@ use schema::{
     AdvisorySummary, Badge, ChecksumState, FindingCode, Findings, ProvenanceRow, Severity, SourceSummary, Tone, Verdict,
 };
 
-use crate::{DownloadState, Facts, InspectionFacts, RULES, advisories, badge};
+use crate::{DownloadState, Facts, InspectionFacts, RULES, SourceState, advisories, badge};
 
 /// The row that should stand, and whether it says anything new.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn written_anew(facts: &Facts<'_>) -> ProvenanceRow {
         unpacked_size: facts.inspection.map(|inspection| inspection.unpacked_size),
         findings: facts.inspection.map(|inspection| by_severity(&inspection.findings)),
         finding_codes: finding_codes(facts),
-        source: facts.source.cloned().unwrap_or_else(|| unchecked_source(facts.inspection)),
+        source: source(facts),
         advisories: advisories::summary(&facts.advisories),
         badge: Badge { label: String::new(), message: String::new(), tone: Tone::Neutral },
         rules: RULES.to_owned(),
@@ -132,10 +132,21 @@ fn worst_of_each_code(findings: &Findings) -> BTreeMap<FindingCode, Severity> {
     worst
 }
 
-fn unchecked_source(inspection: Option<&InspectionFacts>) -> SourceSummary {
+fn source(facts: &Facts<'_>) -> SourceSummary {
+    match facts.source {
+        SourceState::Checked(summary) => summary.clone(),
+        SourceState::NotAsked => without_check(facts.inspection, Verdict::Unchecked, "Not checked yet"),
+        SourceState::Waiting => without_check(facts.inspection, Verdict::Pending, "Waiting to be checked"),
+        SourceState::Failed => {
+            without_check(facts.inspection, Verdict::Error, "Could not be checked, it is tried again")
+        }
+    }
+}
+
+fn without_check(inspection: Option<&InspectionFacts>, verdict: Verdict, words: &str) -> SourceSummary {
     SourceSummary {
-        verdict: Verdict::Unchecked,
-        words: "Not checked yet".to_owned(),
+        verdict,
+        words: words.to_owned(),
         repository_claimed: inspection.and_then(|inspection| inspection.repository.clone()),
         repository: None,
         browse_url: None,

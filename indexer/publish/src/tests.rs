@@ -66,7 +66,7 @@ fn row(release: &Release, download: DownloadState, verdict: Option<Verdict>, adv
         index_commit: Some("index1"),
         download,
         inspection: None,
-        source: source.as_ref(),
+        source: source.as_ref().map_or(SourceState::NotAsked, SourceState::Checked),
         advisories,
         now: NOW,
     };
@@ -148,7 +148,7 @@ fn findings_are_counted_beyond_those_kept_and_listed_worst_first() {
         index_commit: None,
         download: OK,
         inspection: Some(&inspection),
-        source: None,
+        source: SourceState::NotAsked,
         advisories: matched(Vec::new()),
         now: NOW,
     };
@@ -189,7 +189,7 @@ fn a_newer_commit_with_an_equal_answer_changes_nothing() {
         index_commit: Some(index),
         download: OK,
         inspection: None,
-        source: None,
+        source: SourceState::NotAsked,
         advisories: MatchState::Matched { db_commit: db.to_owned(), matches: vec![near("A-1")] },
         now,
     };
@@ -209,7 +209,7 @@ fn a_change_moves_only_the_commit_it_came_from() {
         index_commit: Some("index2"),
         download: OK,
         inspection: None,
-        source: None,
+        source: SourceState::NotAsked,
         advisories: MatchState::Matched { db_commit: "db2".to_owned(), matches: Vec::new() },
         now: NOW.plus_seconds(1),
     };
@@ -236,7 +236,7 @@ fn another_rule_is_a_change() {
         index_commit: Some("index1"),
         download: OK,
         inspection: None,
-        source: None,
+        source: SourceState::NotAsked,
         advisories: MatchState::Waiting,
         now: NOW,
     };

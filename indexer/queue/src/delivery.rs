@@ -28,9 +28,11 @@ pub(crate) struct Lane {
 }
 
 /// Every lane. Quick steps go in batches: a job costs a millisecond, a match or a row some microseconds.
-pub(crate) const LANES: [Lane; 4] = [
+pub(crate) const LANES: [Lane; 5] = [
     Lane { step: Step::Download, batch: 1, at_once: 8 },
     Lane { step: Step::Inspect, batch: 1, at_once: 2 },
+    // One job per repository, however many releases it has: opened once, indexed once.
+    Lane { step: Step::Verify, batch: 200, at_once: 2 },
     Lane { step: Step::Match, batch: 500, at_once: 1 },
     Lane { step: Step::Publish, batch: 500, at_once: 1 },
 ];

@@ -17,7 +17,7 @@ use tracing::{debug, error, warn};
 
 use crate::blocking::panic_words;
 use crate::database::Known;
-use crate::delivery::{Delivery, LANES};
+use crate::delivery::{Delivery, LANES, Lane};
 use crate::job::Job;
 use crate::reading::IndexReader;
 use crate::{Progress, QueueError, Retries, steps};
@@ -40,8 +40,19 @@ pub struct EngineOptions {
     pub inspect_limits: inspect::Limits,
     /// When a failed step is tried again.
     pub retries: Retries,
+    /// How sources are checked; `None`: they are not.
+    pub sources: Option<Sources>,
     /// Where the job queue keeps its deliveries; the file is made anew.
     pub jobs: PathBuf,
+}
+
+/// How sources are checked.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Where copies of repositories are kept.
+    pub folder: PathBuf,
+    /// How they may be fetched.
+    pub cache: verify::CacheOptions,
 }
 
 /// The pipeline at work.
@@ -158,12 +169,19 @@ impl Engine {
             }
             let marks = self.store.deliver(lane.step, now, until, limit).await?;
             delivered += marks.len();
-            for some in marks.chunks(lane.batch as usize) {
+            for some in self.jobs_of(lane, &marks).await? {
                 self.under_way.fetch_add(1, Ordering::Relaxed);
-                self.delivery.push(Job::new(lane.step, some)).await?;
+                self.delivery.push(Job::new(lane.step, &some)).await?;
             }
         }
         Ok(delivered)
+    }
+
+    async fn jobs_of(&self, lane: Lane, marks: &[Mark]) -> Result<Vec<Vec<Mark>>, QueueError> {
+        if lane.step == Step::Verify {
+            return steps::by_repository(self, marks).await;
+        }
+        Ok(marks.chunks(lane.batch as usize).map(<[Mark]>::to_vec).collect())
     }
 
     async fn is_idle(&self) -> Result<bool, QueueError> {
@@ -191,7 +209,7 @@ impl Engine {
     }
 
     /// Answers one job. Failures go into the marks; only those that concern every job stop the run.
-    pub(crate) async fn handle(&self, job: Job) {
+    pub(crate) async fn handle(self: &Arc<Self>, job: Job) {
         let marks = job.marks();
         let outcome = AssertUnwindSafe(self.answer(job.step, &marks)).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|panic| {
@@ -205,10 +223,11 @@ impl Engine {
         self.answered.notify_waiters();
     }
 
-    async fn answer(&self, step: Step, marks: &[Mark]) -> Result<(), QueueError> {
+    async fn answer(self: &Arc<Self>, step: Step, marks: &[Mark]) -> Result<(), QueueError> {
         match (step, marks) {
             (Step::Download, [mark]) if self.may_start(*mark, step).await? => steps::download(self, *mark).await,
             (Step::Inspect, [mark]) if self.may_start(*mark, step).await? => steps::inspect(self, *mark).await,
+            (Step::Verify, marks) => steps::verify(self, marks).await,
             (Step::Match, marks) => steps::match_advisories(self, marks).await,
             (Step::Publish, marks) => steps::publish(self, marks).await,
             // A mark that is gone is no error: somebody else was quicker, or it was marked anew.
@@ -229,7 +248,7 @@ impl Engine {
         Ok(false)
     }
 
-    async fn note_failure(&self, step: Step, marks: &[Mark], failure: QueueError) {
+    pub(crate) async fn note_failure(&self, step: Step, marks: &[Mark], failure: QueueError) {
         if failure.is_fatal() {
             error!(step = %step, "{}", failure.in_one_line());
             self.stop_with(failure);

@@ -13,7 +13,7 @@ mod retries;
 mod steps;
 
 pub use database::{DatabaseLoaded, load_database};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, Sources};
 pub use error::QueueError;
 pub use progress::{Progress, Quiet};
 pub use reading::{IndexReader, KrateOutcome, ReadReport};

@@ -1,6 +1,6 @@
 //! When a failed step is tried again, and when it is given up.
 
-use schema::Timestamp;
+use schema::{Timestamp, Verdict};
 use store::{Mark, Postponed};
 
 /// How often and how soon a step is tried again.
@@ -21,6 +21,19 @@ impl Default for Retries {
     fn default() -> Self {
         Self { tries: 8, first_pause: 30, longest_pause: 3600, starts: 25 }
     }
+}
+
+/// When a source is looked at again, in seconds after the check: commits that are not pushed yet are the commonest benign
+/// cause of a disagreement, so soon at first; then monthly, because tags move and repositories vanish (design 04, step 13).
+const RECHECKS: [i64; 4] = [10 * 60, 3600, 86_400, 7 * 86_400];
+const MONTHLY: i64 = 30 * 86_400;
+
+/// When a release's source is looked at again after its check number `n_before` (from 0).
+#[must_use]
+pub fn recheck_at(n_before: usize, verdict: Verdict, now: Timestamp) -> Timestamp {
+    let agrees = matches!(verdict, Verdict::Verified | Verdict::VerifiedEquivalent | Verdict::VerifiedExceptNonbuild);
+    let pause = RECHECKS.get(n_before).copied().filter(|_| !agrees).unwrap_or(MONTHLY);
+    now.plus_seconds(pause)
 }
 
 impl Retries {

@@ -4,8 +4,10 @@ mod download;
 mod inspect;
 mod match_advisories;
 mod publish;
+mod verify;
 
 pub(crate) use download::download;
 pub(crate) use inspect::inspect;
 pub(crate) use match_advisories::match_advisories;
 pub(crate) use publish::publish;
+pub(crate) use verify::{by_repository, verify};

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod advisories;
+mod checks;
 mod error;
 mod index;
 mod results;
@@ -9,6 +10,7 @@ mod rows;
 mod work;
 
 pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
+pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
@@ -19,6 +21,6 @@ pub use rows::{PublishFacts, RowWrite, Rows};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
-pub trait Store: Index + Work + Results + Advisories + Rows + Send + Sync {}
+pub trait Store: Index + Work + Results + Checks + Advisories + Rows + Send + Sync {}
 
-impl<T: Index + Work + Results + Advisories + Rows + Send + Sync> Store for T {}
+impl<T: Index + Work + Results + Checks + Advisories + Rows + Send + Sync> Store for T {}

@@ -35,6 +35,8 @@ pub struct PublishFacts {
     pub archive: Option<ArchiveRow>,
     /// What was found inside, when somebody looked.
     pub inspection: Option<InspectionRow>,
+    /// What the last source check said.
+    pub source: Option<schema::SourceSummary>,
     /// Open marks of any step but publishing.
     pub open: Vec<DeadMark>,
     /// Matches that stand.

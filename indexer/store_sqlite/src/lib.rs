@@ -3,6 +3,7 @@
 
 mod advisories;
 mod apply;
+mod checks;
 mod error;
 mod index;
 mod lock;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schema::{CanonicalName, ProvenanceRow, ReleaseId, Step, Timestamp};
 use serde_json::json as document;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
-use store::{Advisories as _, PublishFacts, RowWrite, Rows, StoreError};
+use store::{Advisories as _, Checks as _, PublishFacts, RowWrite, Rows, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
@@ -26,6 +26,7 @@ impl Rows for SqliteStore {
         let mut archives: HashMap<_, _> = self.archives_of(releases).await?.into_iter().collect();
         let mut inspections: HashMap<_, _> = self.inspections_of(releases).await?.into_iter().collect();
         let mut previous: HashMap<_, _> = self.rows_of(releases).await?.into_iter().collect();
+        let mut sources: HashMap<_, _> = self.summaries(releases).await?.into_iter().collect();
         let mut open: HashMap<_, Vec<_>> = HashMap::new();
         for mark in self.open_marks_of(releases).await? {
             if mark.step != Step::Publish {
@@ -45,6 +46,7 @@ impl Rows for SqliteStore {
                     index_commit: get(row, "index_commit")?,
                     archive: archives.remove(&id),
                     inspection: inspections.remove(&id),
+                    source: sources.remove(&id),
                     open: open.remove(&id).unwrap_or_default(),
                     matches: matches.remove(&id).unwrap_or_default(),
                     previous: previous.remove(&id),

@@ -18,7 +18,8 @@ fn main() -> Result<(), Failure> {
     let repositories = LocalMirrors::new(mirrors, limits.clone());
     let mut out = std::io::stdout().lock();
     for folder in arguments {
-        let mut archives: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?;
+        let mut archives: Vec<PathBuf> =
+            std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?;
         archives.sort();
         for path in archives.iter().filter(|path| path.extension().is_some_and(|extension| extension == "crate")) {
             let started = Instant::now();
@@ -55,5 +56,12 @@ fn checked(path: &Path, repositories: &LocalMirrors, limits: &Limits) -> Result<
 fn line(check: &SourceCheck, millis: u128) -> String {
     let codes: Vec<_> = check.reasons.iter().map(|reason| format!("{}:{}", reason.severity, reason.code)).collect();
     let found_by = check.facts.commit.found_by.map_or("-", verify::ClaimSource::as_str);
-    format!("{}\t{}\t{}\t{found_by}\t{millis} ms\t{}\t{}", check.name, check.num, check.verdict, check.words, codes.join(" "))
+    format!(
+        "{}\t{}\t{}\t{found_by}\t{millis} ms\t{}\t{}",
+        check.name,
+        check.num,
+        check.verdict,
+        check.words,
+        codes.join(" ")
+    )
 }

@@ -75,7 +75,12 @@ fn is_checkable(facts: &Facts) -> bool {
     let is_reachable = commit.matched.is_some() && commit.matched_status.is_some_and(CommitStatus::is_reachable);
     let is_late = commit.committed_after_publish && !is_recorded(facts);
     let is_covered = !facts.files.unverified.iter().any(|file| file.class.is_build());
-    is_open && is_reachable && is_nominated(facts) && !is_late && is_covered && facts.files.status != FilesStatus::NotCompared
+    is_open
+        && is_reachable
+        && is_nominated(facts)
+        && !is_late
+        && is_covered
+        && facts.files.status != FilesStatus::NotCompared
 }
 
 /// Whether somebody named the commit that was compared, or all of its files speak for it.

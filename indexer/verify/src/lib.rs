@@ -3,6 +3,7 @@
 
 mod access;
 mod archive;
+mod browse;
 mod check;
 mod claim;
 mod classify;
@@ -30,6 +31,7 @@ use git2::Oid;
 use schema::GitOid;
 
 pub use access::{GivenRepository, LocalMirrors, Opened, Repositories};
+pub use browse::browse_url;
 pub use check::{Options, Subject, TrustedPublishing, check};
 pub use facts::{
     ClaimSource, CommitFacts, CommitStatus, DifferingFile, ExtraFile, Facts, FileClass, FilesFacts, FilesStatus,

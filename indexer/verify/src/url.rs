@@ -54,7 +54,7 @@ impl NormalisedUrl {
 
 /// What a host is known to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Forge {
+pub(crate) enum Forge {
     Github,
     Gist,
     Gitlab,
@@ -124,7 +124,7 @@ fn with_scheme(text: &str) -> Option<String> {
     named.then(|| format!("ssh://{host}/{}", path.trim_start_matches('/')))
 }
 
-fn forge_of(host: &str) -> Result<Forge, NoRepository> {
+pub(crate) fn forge_of(host: &str) -> Result<Forge, NoRepository> {
     let ends = |suffix: &str| host.ends_with(suffix);
     Ok(match host {
         "github.com" => Forge::Github,

@@ -55,7 +55,7 @@ fn write_index(world: &World, root: &Path, download: Option<&str>) -> anyhow::Re
 }
 
 async fn index(selected: &[String], settings: &Settings) -> anyhow::Result<()> {
-    let args = IndexArgs { lockfile: None, krates: selected.to_vec(), all_versions: false };
+    let args = IndexArgs { lockfile: None, krates: selected.to_vec(), all_versions: false, no_source: false };
     // Its exit is about the failures the demo shows on purpose.
     super::index::run_quietly(&args, settings).await?;
     Ok(())

@@ -80,6 +80,7 @@ fn effective(settings: &Settings) -> Value {
         "index": one(&settings.index),
         "archives": one(&settings.archives),
         "advisory-db": one(&settings.advisory_db),
+        "mirrors": one(&settings.mirrors),
         "user-agent": one(&settings.user_agent),
         "max-archive-size": one(&settings.max_archive_size),
         "offline": one(&settings.offline),

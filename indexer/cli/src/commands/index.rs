@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use follow::FollowError;
 use queue::{IndexReader, KrateOutcome, Progress, QueueError, ReadReport};
 use schema::{Clock as _, KrateName, Priority, Release, ReleaseId, Sha256, Step, VersionNum};
-use store::{Index as _, Results as _, Store, Work as _};
+use store::{Checks as _, Index as _, Results as _, Store, Work as _};
 use store_sqlite::SqliteStore;
 
 use super::subject::Subject;
@@ -71,7 +71,12 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
 
     let selected = select(store.as_ref(), &selection, &mut trouble).await?;
     mark_missing(store.as_ref(), &selected).await?;
-    let engine = opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress).await?;
+    let sources = if args.no_source { None } else { Some(opening::sources(settings)?) };
+    if sources.is_some() {
+        mark_unchecked(store.as_ref(), &selected).await?;
+    }
+    let engine =
+        opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress, sources).await?;
     match engine.run_until_idle(&stop).await {
         Err(QueueError::Interrupted) => bail!("{}", QueueError::Interrupted),
         other => other?,
@@ -265,5 +270,14 @@ async fn mark_missing(store: &SqliteStore, selected: &[Release]) -> anyhow::Resu
     store.mark(&held_up, Step::Inspect, Priority::FRESH, now).await?;
     // A download that was not asked for before is a state of its own: the row says `pending` at once.
     store.mark(&missing, Step::Publish, Priority::FRESH, now).await?;
+    Ok(())
+}
+
+/// Marks the sources of what was inspected before sources were asked for.
+async fn mark_unchecked(store: &SqliteStore, selected: &[Release]) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
+    let unchecked = store.never_checked(&ids).await?;
+    store.mark(&unchecked, Step::Verify, Priority::FRESH, now).await?;
     Ok(())
 }

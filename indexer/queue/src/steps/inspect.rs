@@ -30,7 +30,9 @@ pub(crate) async fn inspect(engine: &Engine, mark: Mark) -> Result<(), QueueErro
         findings: inspection.findings,
         at: engine.clock.now(),
     };
-    engine.store.finish_inspection(mark, &row, &entries, &[Step::Publish], engine.clock.now()).await?;
+    let next: &[Step] =
+        if engine.options.sources.is_some() { &[Step::Verify, Step::Publish] } else { &[Step::Publish] };
+    engine.store.finish_inspection(mark, &row, &entries, next, engine.clock.now()).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::publish::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState};
+use ::publish::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState, SourceState};
 use schema::{ReleaseId, Step};
 use store::{ArchiveState, Mark, PublishFacts, RowWrite};
 
@@ -24,7 +24,7 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
                 index_commit: facts.index_commit.as_deref(),
                 download: download_state(&facts),
                 inspection: inspection.as_ref(),
-                source: None,
+                source: source_state(&facts),
                 advisories: match_state(&facts, known.as_deref()),
                 now,
             },
@@ -52,6 +52,18 @@ fn download_state(facts: &PublishFacts) -> DownloadState {
         },
         ArchiveState::Gone => DownloadState::Gone { status: archive.http_status.unwrap_or_default() },
         ArchiveState::NoAddress => DownloadState::NoAddress,
+    }
+}
+
+/// A check that was made stands while the next one waits for its day.
+fn source_state(facts: &PublishFacts) -> SourceState<'_> {
+    if let Some(summary) = &facts.source {
+        return SourceState::Checked(summary);
+    }
+    match facts.open.iter().find(|open| open.step == Step::Verify) {
+        None => SourceState::NotAsked,
+        Some(open) if open.error.is_some() => SourceState::Failed,
+        Some(_) => SourceState::Waiting,
     }
 }
 

@@ -25,7 +25,8 @@ fn a_dependency_injected_into_the_normalised_manifest() {
     expect(&lab.check(), Verdict::Review, &["manifest.dependency-added"]);
     lab.normalised = Some(MANIFEST.replace("log = \"0.4\"", "log = { version = \"0.4\", package = \"evil\" }"));
     expect(&lab.check(), Verdict::Review, &["manifest.dependency-changed"]);
-    lab.normalised = Some(MANIFEST.replace("log = \"0.4\"", "log = { version = \"0.4\", registry-index = \"https://evil.test\" }"));
+    lab.normalised =
+        Some(MANIFEST.replace("log = \"0.4\"", "log = { version = \"0.4\", registry-index = \"https://evil.test\" }"));
     expect(&lab.check(), Verdict::Review, &["manifest.registry-changed"]);
     lab.normalised = Some(format!("{MANIFEST}[features]\ndefault = [\"log/std\"]\n"));
     expect(&lab.check(), Verdict::Review, &["manifest.features-changed"]);
@@ -304,7 +305,8 @@ fn a_workflow_that_ran_elsewhere() {
     let sha1 = claimed(&lab);
     lab.trusted = Some(verify::TrustedPublishing { repository: "https://forge.test/evil/sample".to_owned(), sha1 });
     expect(&lab.check(), Verdict::Review, &["trustpub.repository-mismatch"]);
-    lab.trusted = Some(verify::TrustedPublishing { repository: "https://forge.test/o/sample".to_owned(), sha1: "ab".repeat(20) });
+    lab.trusted =
+        Some(verify::TrustedPublishing { repository: "https://forge.test/o/sample".to_owned(), sha1: "ab".repeat(20) });
     expect(&lab.check(), Verdict::VerifiedEquivalent, &["trustpub.sha-mismatch", "commit.absent"]);
 }
 

@@ -22,7 +22,11 @@ fn lab_with(commit: &[(&'static str, Node)], archive: &[(&str, &[u8])]) -> Lab {
 #[test]
 fn links_to_files_and_folders_are_followed() {
     let lab = lab_with(
-        &[("real/a.rs", text("a")), ("src/a.rs", Node::Link("../real/a.rs".into())), ("src/dir", Node::Link("../real".into()))],
+        &[
+            ("real/a.rs", text("a")),
+            ("src/a.rs", Node::Link("../real/a.rs".into())),
+            ("src/dir", Node::Link("../real".into())),
+        ],
         &[("src/a.rs", b"a"), ("src/dir/a.rs", b"a"), ("real/a.rs", b"a")],
     );
     expect(&lab.check(), Verdict::Verified, &["files.symlink-flattened"]);

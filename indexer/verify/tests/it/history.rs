@@ -94,10 +94,10 @@ fn a_package_in_a_workspace_is_found_where_it_says_by_its_link_or_by_name() {
     let mut lab = Lab::new();
     let commit = lab.commit(&borrowed(&files));
     lab.file("Cargo.toml.orig", &member);
-    lab.normalised = Some(MANIFEST.replace(
-        "log = \"0.4\"",
-        "log = { version = \"0.4\", features = [\"std\", \"serde\"], optional = true }",
-    ));
+    lab.normalised = Some(
+        MANIFEST
+            .replace("log = \"0.4\"", "log = { version = \"0.4\", features = [\"std\", \"serde\"], optional = true }"),
+    );
     for folder in ["crates/sample", "", "crates"] {
         lab.claims_in(&commit, folder);
         let check = lab.check();
@@ -117,7 +117,8 @@ fn a_second_search_in_an_open_repository_finds_the_same() {
     let mut lab = Lab::honest();
     lab.commit(&tree_with(&[("src/inner.rs", text(INNER)), ("more", text("x"))]));
     lab.claim = None;
-    let several = crate::lab::Several([("https://forge.test/o/sample".to_owned(), crate::lab::opened(&lab.repo))].into());
+    let several =
+        crate::lab::Several([("https://forge.test/o/sample".to_owned(), crate::lab::opened(&lab.repo))].into());
     let first = lab.check_with(&several);
     expect(&first, Verdict::VerifiedEquivalent, &[]);
     assert_eq!(lab.check_with(&several), first);
@@ -130,7 +131,9 @@ fn what_the_build_does_not_read_may_differ() {
     let check = lab.check();
     expect(&check, Verdict::VerifiedExceptNonbuild, &["files.nonbuild-differs", "files.never-seen-other"]);
     assert_eq!(check.words, "Code matches; 1 other file is not in the repository");
-    assert!(check.facts.files.differing[0].diff.as_deref().is_some_and(|diff| diff.contains("-# sample\n+# another\n")));
+    assert!(
+        check.facts.files.differing[0].diff.as_deref().is_some_and(|diff| diff.contains("-# sample\n+# another\n"))
+    );
 }
 
 #[test]
@@ -150,11 +153,36 @@ fn the_document_has_the_promised_shape() {
     lab.repo.commit("main", &tree_with(&[("src/inner.rs", Node::Executable(INNER.into()))]), PUBLISHED).unwrap();
     let json = serde_json::to_value(lab.check()).unwrap();
     for pointer in [
-        "/name", "/num", "/checksum", "/verdict", "/words", "/rules", "/repository/claimed", "/repository/normalised",
-        "/repository/path_hint", "/repository/status", "/commit/claimed", "/commit/claimed_status", "/commit/dirty",
-        "/commit/matched", "/commit/found_by", "/commit/tag", "/commit/package_path", "/files/total", "/files/identical",
-        "/files/explained", "/files/differing", "/files/extra/0/path", "/files/extra/0/class", "/files/extra/0/seen",
-        "/files/missing", "/manifest/status", "/manifest/notes", "/reasons/0/code", "/reasons/0/severity", "/reasons/0/detail",
+        "/name",
+        "/num",
+        "/checksum",
+        "/verdict",
+        "/words",
+        "/rules",
+        "/repository/claimed",
+        "/repository/normalised",
+        "/repository/path_hint",
+        "/repository/status",
+        "/commit/claimed",
+        "/commit/claimed_status",
+        "/commit/dirty",
+        "/commit/matched",
+        "/commit/found_by",
+        "/commit/tag",
+        "/commit/package_path",
+        "/files/total",
+        "/files/identical",
+        "/files/explained",
+        "/files/differing",
+        "/files/extra/0/path",
+        "/files/extra/0/class",
+        "/files/extra/0/seen",
+        "/files/missing",
+        "/manifest/status",
+        "/manifest/notes",
+        "/reasons/0/code",
+        "/reasons/0/severity",
+        "/reasons/0/detail",
     ] {
         assert!(json.pointer(pointer).is_some(), "{pointer} in {json}");
     }

@@ -30,7 +30,12 @@ pub(crate) struct Lab {
 
 /// The tree every honest commit starts from.
 pub(crate) fn tree() -> Vec<(&'static str, Node)> {
-    vec![("Cargo.toml", text(MANIFEST)), ("README.md", text("# sample\n")), ("src/lib.rs", text(LIB)), ("src/inner.rs", text(INNER))]
+    vec![
+        ("Cargo.toml", text(MANIFEST)),
+        ("README.md", text("# sample\n")),
+        ("src/lib.rs", text(LIB)),
+        ("src/inner.rs", text(INNER)),
+    ]
 }
 
 /// The same with more, or other, files.
@@ -122,10 +127,8 @@ impl Lab {
             krate = krate.file(path, content);
         }
         let bytes = krate.build().unwrap();
-        let expected = Expected {
-            name: KrateName::parse(self.name).unwrap(),
-            num: VersionNum::parse(self.num).unwrap(),
-        };
+        let expected =
+            Expected { name: KrateName::parse(self.name).unwrap(), num: VersionNum::parse(self.num).unwrap() };
         let inspection = inspect::inspect(bytes.as_slice(), &expected, None, &inspect::Limits::default()).unwrap();
         let files = CrateArchive::new(bytes, &expected, inspect::Limits::default());
         let subject = Subject {

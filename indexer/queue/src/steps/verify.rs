@@ -1,0 +1,178 @@
+//! Comparing the releases of one repository with it: opened once, looked at by one job at a time, release by release.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::inspect::{CrateArchive, Expected, unpack_entries};
+use ::verify::{CachedRepositories, Registry, SourceCheck, Subject};
+use bytes::Bytes;
+use schema::{ArchiveFacts, Inspection, Release, Sha256, SourceSummary, Step};
+use store::{CheckRow, InspectionRow, Mark, Store};
+use tokio::runtime::Handle;
+
+use crate::blocking::blocking;
+use crate::engine::Sources;
+use crate::retries::recheck_at;
+use crate::{Engine, QueueError};
+
+/// Reasons kept in the published row; the document has them all.
+const REASONS_IN_ROW: usize = 20;
+
+/// Sorts marks into one job per repository. Releases without a repository share one: there is nothing to open for them.
+pub(crate) async fn by_repository(engine: &Engine, marks: &[Mark]) -> Result<Vec<Vec<Mark>>, QueueError> {
+    let ids: Vec<_> = marks.iter().map(|mark| mark.release).collect();
+    let named: BTreeMap<_, _> = engine.store.repositories(&ids).await?.into_iter().collect();
+    let mut jobs: BTreeMap<Option<String>, Vec<Mark>> = BTreeMap::new();
+    for mark in marks {
+        let key = named.get(&mark.release).and_then(|named| repository_key(named.as_deref()));
+        jobs.entry(key).or_default().push(*mark);
+    }
+    Ok(jobs.into_values().collect())
+}
+
+fn repository_key(named: Option<&str>) -> Option<String> {
+    ::verify::normalise(named?).ok().map(|url| url.key())
+}
+
+/// Checks each release of the job; a failure is that release's, unless it is one that stops everything.
+pub(crate) async fn verify(engine: &Arc<Engine>, marks: &[Mark]) -> Result<(), QueueError> {
+    let Some(sources) = engine.options.sources.clone() else { return Ok(()) };
+    let (engine, marks, handle) = (Arc::clone(engine), marks.to_vec(), Handle::current());
+    // The repositories stay on this one thread; what the store has to do goes back to the others.
+    blocking("checking sources", move || check_all(&engine, &marks, &sources, &handle)).await?
+}
+
+fn check_all(engine: &Arc<Engine>, marks: &[Mark], sources: &Sources, handle: &Handle) -> Result<(), QueueError> {
+    let repositories = CachedRepositories::new(sources.folder.clone(), sources.cache.clone());
+    for mark in marks {
+        match check_one(engine, *mark, sources, &repositories, handle) {
+            Ok(()) => {}
+            Err(failure) if failure.is_fatal() => return Err(failure),
+            Err(failure) => handle.block_on(engine.note_failure(Step::Verify, &[*mark], failure)),
+        }
+    }
+    Ok(())
+}
+
+fn check_one(
+    engine: &Arc<Engine>,
+    mark: Mark,
+    sources: &Sources,
+    repositories: &CachedRepositories,
+    handle: &Handle,
+) -> Result<(), QueueError> {
+    let Some(loaded) = handle.block_on(load(engine, mark))? else { return Ok(()) };
+    let Loaded { release, inspection, archive, earlier_refs } = loaded;
+    let expected = Expected { name: release.key.name.clone(), num: release.key.num.clone() };
+    let files = CrateArchive::new(archive, &expected, engine.options.inspect_limits.clone());
+    let subject = Subject {
+        name: &release.key.name,
+        num: &release.key.num,
+        published_at: release.published_at,
+        inspection: &inspection,
+        files: &files,
+        trusted: None,
+    };
+    let registry = KnownRegistry { store: engine.store.as_ref(), handle };
+    let options = ::verify::Options {
+        earlier_refs: Some(&earlier_refs),
+        registry: Some(&registry),
+        ..::verify::Options::default()
+    };
+    let check = ::verify::check(&subject, repositories, &sources.cache.limits, &options)
+        .map_err(|error| QueueError::Missing(format!("the source of {} could not be checked: {error}", release.key)))?;
+    handle.block_on(store_check(engine, mark, &check))
+}
+
+struct Loaded {
+    release: Release,
+    inspection: Inspection,
+    archive: Bytes,
+    earlier_refs: BTreeMap<String, String>,
+}
+
+/// What a check needs; `None` when the release was never inspected, for then inspecting marks this step again.
+async fn load(engine: &Engine, mark: Mark) -> Result<Option<Loaded>, QueueError> {
+    let Some(release) = engine.store.releases_of(&[mark.release]).await?.pop() else { return Ok(None) };
+    let missing = |what: &str| QueueError::Missing(format!("the {what} of {} is not here", release.key));
+    let Some(row) = engine.store.inspection(release.id).await? else { return Err(missing("inspection")) };
+    let Some(entries) = engine.store.entries(row.checksum).await? else { return Err(missing("list of entries")) };
+    let Some(archive) = engine.blobs.get(&row.checksum).await? else { return Err(missing("archive")) };
+    let named = row.manifest.as_ref().and_then(|manifest| manifest.repository.as_deref());
+    let earlier_refs = match repository_key(named) {
+        Some(key) => engine.store.refs_seen(&key).await?,
+        None => BTreeMap::new(),
+    };
+    let files = unpack_entries(&entries).map_err(|error| QueueError::Missing(error.to_string()))?;
+    let inspection = inspection_of(&release, row, files);
+    Ok(Some(Loaded { release, inspection, archive, earlier_refs }))
+}
+
+fn inspection_of(release: &Release, row: InspectionRow, files: Vec<schema::Entry>) -> Inspection {
+    Inspection {
+        name: release.key.name.clone(),
+        num: release.key.num.clone(),
+        archive: ArchiveFacts {
+            sha256: row.checksum,
+            compressed_size: row.compressed_size,
+            unpacked_size: row.unpacked_size,
+        },
+        files,
+        manifest: row.manifest,
+        claim: row.claim,
+        findings: row.findings,
+    }
+}
+
+async fn store_check(engine: &Engine, mark: Mark, check: &SourceCheck) -> Result<(), QueueError> {
+    let now = engine.clock.now();
+    let n_before = engine.store.checks(mark.release).await?.len();
+    let document = serde_json::to_string(check).map_err(|error| QueueError::Missing(error.to_string()))?;
+    let row = CheckRow {
+        at: now,
+        cause: if n_before == 0 { "first" } else { "recheck" }.to_owned(),
+        repository: repository_key(check.facts.repository.normalised.as_deref()),
+        summary: summary(check),
+        document,
+    };
+    let refs: Vec<_> = check.refs.iter().map(|seen| (seen.name.clone(), seen.commit.to_string())).collect();
+    let next_look = recheck_at(n_before, check.verdict, now);
+    engine.store.finish_check(mark, &row, &refs, next_look, now).await?;
+    Ok(())
+}
+
+fn summary(check: &SourceCheck) -> SourceSummary {
+    let (repository, commit) = (&check.facts.repository, &check.facts.commit);
+    let matched = commit.matched.map(|matched| matched.to_string());
+    SourceSummary {
+        verdict: check.verdict,
+        words: check.words.clone(),
+        repository_claimed: repository.claimed.clone(),
+        repository: repository.normalised.clone(),
+        browse_url: matched
+            .as_deref()
+            .and_then(|matched| ::verify::browse_url(repository.normalised.as_deref()?, matched)),
+        commit_claimed: commit.claimed.clone(),
+        commit_matched: matched,
+        tag: commit.tag.clone(),
+        reasons: check.reasons.iter().take(REASONS_IN_ROW).cloned().collect(),
+        rules: Some(check.rules.clone()),
+    }
+}
+
+/// What the store knows of locked packages.
+struct KnownRegistry<'s> {
+    store: &'s dyn Store,
+    handle: &'s Handle,
+}
+
+impl Registry for KnownRegistry<'_> {
+    fn is_source(&self, source: &str) -> bool {
+        follow::is_public_registry(source)
+    }
+
+    fn checksum(&self, name: &str, num: &str) -> Option<Sha256> {
+        // An unknown package is no finding, and a store that fails here fails the whole check a moment later.
+        self.handle.block_on(self.store.promised(name, num)).ok().flatten()
+    }
+}
