@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+
+use git_transport::GitError;
 
 use crate::Limits;
 use crate::facts::RepositoryStatus;
@@ -20,13 +23,28 @@ pub struct Opened {
     pub redirected_to: Option<String>,
 }
 
+/// Why a repository was not opened.
+#[derive(Clone, Debug)]
+pub enum Unopened {
+    /// A fact about the repository, stored as it is.
+    Fact(RepositoryStatus),
+    /// Our own failure: nothing is known about the repository, and it is to be tried again.
+    Ours(Arc<GitError>),
+}
+
+impl From<RepositoryStatus> for Unopened {
+    fn from(status: RepositoryStatus) -> Self {
+        Self::Fact(status)
+    }
+}
+
 /// Opens repositories by address.
 pub trait Repositories {
     /// Opens one.
     ///
     /// # Errors
-    /// The status that says why it cannot be read; a fact about the repository, stored as it is.
-    fn open(&self, url: &NormalisedUrl) -> Result<Opened, RepositoryStatus>;
+    /// The status that says why it cannot be read, or our own failure.
+    fn open(&self, url: &NormalisedUrl) -> Result<Opened, Unopened>;
 }
 
 /// One repository for every address: `verify --repository DIR`.
@@ -42,7 +60,7 @@ impl GivenRepository {
 }
 
 impl Repositories for GivenRepository {
-    fn open(&self, _: &NormalisedUrl) -> Result<Opened, RepositoryStatus> {
+    fn open(&self, _: &NormalisedUrl) -> Result<Opened, Unopened> {
         Ok(Opened { repository: Rc::clone(&self.0), redirected_to: None })
     }
 }
@@ -64,10 +82,10 @@ impl LocalMirrors {
 }
 
 impl Repositories for LocalMirrors {
-    fn open(&self, url: &NormalisedUrl) -> Result<Opened, RepositoryStatus> {
+    fn open(&self, url: &NormalisedUrl) -> Result<Opened, Unopened> {
         let directory = self.mirrors.find(&url.url).map(PathBuf::from).ok_or(RepositoryStatus::Blocked)?;
         if let Some(known) = self.open.borrow().get(&directory) {
-            return known.clone();
+            return known.clone().map_err(Unopened::from);
         }
         let opened = if directory.is_dir() {
             Repository::open(&directory, &self.limits)
@@ -76,6 +94,6 @@ impl Repositories for LocalMirrors {
             Err(RepositoryStatus::Gone)
         };
         self.open.borrow_mut().insert(directory, opened.clone());
-        opened
+        Ok(opened?)
     }
 }

@@ -9,12 +9,15 @@ use schema::{ArchiveFiles, Entry, EntryKind, Inspection};
 /// The most bytes of files kept at hand during one check.
 const KEPT: usize = 64 << 20;
 
+/// How many bytes are at hand, and of which files; `None` for one that could not be read.
+type Kept = (usize, HashMap<String, Option<Rc<[u8]>>>);
+
 /// The files of one archive, by the path they unpack to; of duplicates the last one counts, as in cargo.
 pub(crate) struct Archive<'a> {
     entries: BTreeMap<String, &'a Entry>,
     files: &'a dyn ArchiveFiles,
     max_bytes: u64,
-    kept: RefCell<(usize, HashMap<String, Option<Rc<[u8]>>>)>,
+    kept: RefCell<Kept>,
 }
 
 impl<'a> Archive<'a> {
@@ -32,7 +35,7 @@ impl<'a> Archive<'a> {
 
     /// Sources and manifests are needed in any case: one pass over the archive brings them all.
     fn read_sources(&self) {
-        let is_wanted = |path: &str| path.ends_with(".rs") || path.starts_with("Cargo.");
+        let is_wanted = |path: &str| path.strip_suffix(".rs").is_some() || path.starts_with("Cargo.");
         let mut room = KEPT as u64;
         let wanted: Vec<(&str, &str)> = self
             .entries()

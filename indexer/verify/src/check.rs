@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schema::{ArchiveFiles, EntryKind, Inspection, KrateName, Reason, Severity, Sha256, Timestamp, VersionNum};
 use serde_json::json;
 
-use crate::access::Repositories;
+use crate::access::{Repositories, Unopened};
 use crate::archive::Archive;
 use crate::claim::claimed_folder;
 use crate::classify::Classes;
@@ -76,7 +76,7 @@ pub fn check(
     let mut refs = Vec::new();
     let examined = first_that_has_it(subject, repositories, limits, options, &archive, &classes, &mut facts)?;
     if let Some(examined) = examined {
-        refs = examined.refs.clone();
+        refs.clone_from(&examined.refs);
         examined.conclude(subject, &archive, &classes, options, &mut facts)?;
     }
     let judgement = judge(&facts);
@@ -155,7 +155,8 @@ fn first_that_has_it(
             status: RepositoryStatus::Ok,
         };
         match repositories.open(&url) {
-            Err(status) => {
+            Err(Unopened::Ours(error)) => return Err(VerifyError::Access(error)),
+            Err(Unopened::Fact(status)) => {
                 about.status = status;
                 refused.get_or_insert(about);
             }

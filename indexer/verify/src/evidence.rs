@@ -23,7 +23,7 @@ pub(crate) fn unified_diff(repository: &[u8], archive: &[u8]) -> Option<String> 
         let cut = (0..=MAX_DIFF).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let rest = text.len() - cut;
         text.truncate(cut);
-        text.push_str(&format!("\n[{rest} more bytes]\n"));
+        text = format!("{text}\n[{rest} more bytes]\n");
     }
     Some(text)
 }

@@ -11,7 +11,7 @@ use crate::archive::Archive;
 use crate::check::Subject;
 use crate::claim::{ClaimedId, claimed_folder, claimed_id};
 use crate::classify::Classes;
-use crate::compare::{Comparer, Comparison};
+use crate::compare::{Comparer, Comparison, Standing};
 use crate::facts::{ClaimSource, CommitStatus, RefObservation};
 use crate::package::{Package, by_name};
 use crate::repository::Repository;
@@ -97,33 +97,25 @@ impl Run<'_> {
         let mut nominated: Vec<Candidate> = recorded.into_iter().collect();
         if !nominated.iter().any(|candidate| self.is_accepted(candidate)) {
             for (_, commit) in &examination.tags {
-                nominated.extend(self.candidate(*commit, ClaimSource::Tag, CommitStatus::TagOnly)?);
+                let tagged = self.candidate(*commit, ClaimSource::Tag, CommitStatus::TagOnly)?;
+                // A shared tag often marks a sibling's version: with another version, it does not speak of this release.
+                nominated.extend(tagged.filter(|tagged| self.has_version(&tagged.comparison)));
                 if nominated.last().is_some_and(|candidate| self.is_accepted(candidate)) {
                     break;
                 }
             }
         }
-        if !nominated.iter().any(|candidate| self.is_accepted(candidate)) {
+        if !nominated.iter().any(|candidate| self.is_accepted(candidate) || self.is_uncontradicted(candidate)) {
             nominated.extend(self.by_content()?);
         }
         examination.chosen = self.choose(nominated, &mut examination.whitewash);
         examination.has_package = examination.chosen.is_some() || self.is_anywhere()?;
         let chosen_folder = examination.chosen.as_ref().map(|chosen| chosen.comparison.package.folder.as_str());
         examination.folder_misleads = match (claimed_folder, chosen_folder) {
-            (Some(claimed), Some(chosen)) => !self.leads_to(examination.chosen.as_ref(), claimed, chosen),
+            (Some(claimed), Some(chosen)) => !leads_to(examination.chosen.as_ref(), claimed, chosen),
             _ => false,
         };
         Ok(examination)
-    }
-
-    /// The claimed folder is the chosen one, or a link to it.
-    fn leads_to(&self, candidate: Option<&Candidate>, claimed: &str, chosen: &str) -> bool {
-        let Some(candidate) = candidate else { return false };
-        let found = |folder: &str| match candidate.comparison.snapshot.find(folder) {
-            Found::Folder { tree } => Some(tree),
-            _ => None,
-        };
-        claimed == chosen || (found(claimed).is_some() && found(claimed) == found(chosen))
     }
 
     /// The commit the registry or the archive recorded.
@@ -248,7 +240,18 @@ impl Run<'_> {
 
     /// Every file, and the version.
     fn is_whole(&self, comparison: &Comparison) -> bool {
-        comparison.is_complete() && comparison.package.version.as_deref() == Some(self.subject.num.as_str())
+        comparison.is_complete() && self.has_version(comparison)
+    }
+
+    fn has_version(&self, comparison: &Comparison) -> bool {
+        comparison.package.version.as_deref() == Some(self.subject.num.as_str())
+    }
+
+    /// Nothing differs, and what is below submodules could not be looked at: no other commit would say more.
+    fn is_uncontradicted(&self, candidate: &Candidate) -> bool {
+        let comparison = &candidate.comparison;
+        let agrees = |standing: &Standing| !matches!(standing, Standing::Differs(_) | Standing::Extra);
+        candidate.status.is_reachable() && self.has_version(comparison) && comparison.files.values().all(agrees)
     }
 
     fn is_accepted(&self, candidate: &Candidate) -> bool {
@@ -267,7 +270,7 @@ impl Run<'_> {
                 self.is_accepted(candidate),
                 candidate.status.is_reachable() && is_nominated && (is_recorded || !candidate.is_late),
                 candidate.status.is_reachable(),
-                candidate.comparison.package.version.as_deref() == Some(self.subject.num.as_str()),
+                self.has_version(&candidate.comparison),
                 candidate.comparison.matched,
                 candidate.comparison.build_matches,
                 is_recorded,
@@ -295,6 +298,16 @@ impl Run<'_> {
         }
         self.repository.has_manifest_naming(name)
     }
+}
+
+/// The claimed folder is the chosen one, or a link to it.
+fn leads_to(candidate: Option<&Candidate>, claimed: &str, chosen: &str) -> bool {
+    let Some(candidate) = candidate else { return false };
+    let found = |folder: &str| match candidate.comparison.snapshot.find(folder) {
+        Found::Folder { tree } => Some(tree),
+        _ => None,
+    };
+    claimed == chosen || (found(claimed).is_some() && found(claimed) == found(chosen))
 }
 
 /// A submodule's address as written may be relative to its parent's.

@@ -124,15 +124,12 @@ fn ident_expanded(bytes: &[u8], blob: Oid) -> Vec<u8> {
             _ => None,
         };
         text.extend_from_slice(&rest[..at]);
-        match length {
-            Some(length) => {
-                text.extend_from_slice(filled.as_bytes());
-                rest = &after[length..];
-            }
-            None => {
-                text.extend_from_slice(b"$Id");
-                rest = after;
-            }
+        if let Some(length) = length {
+            text.extend_from_slice(filled.as_bytes());
+            rest = &after[length..];
+        } else {
+            text.extend_from_slice(b"$Id");
+            rest = after;
         }
     }
     text.extend_from_slice(rest);

@@ -120,10 +120,9 @@ fn reasons(facts: &Facts) -> Vec<Reason> {
 
 fn repository_reason(facts: &Facts) -> Option<Reason> {
     let severity = match facts.repository.status {
-        RepositoryStatus::Ok => return None,
         RepositoryStatus::OkRedirected => return Some(reason("repo.redirected", Severity::Info, Value::Null)),
-        // The step that looked says how thoroughly it did, and with which severity.
-        RepositoryStatus::PackageNotInRepo => return None,
+        // That the package is not there is said by the step that looked, with the commits it looked at.
+        RepositoryStatus::Ok | RepositoryStatus::PackageNotInRepo => return None,
         RepositoryStatus::None | RepositoryStatus::UnsupportedHost => Severity::Info,
         _ => Severity::Medium,
     };

@@ -4,6 +4,7 @@
 mod access;
 mod archive;
 mod browse;
+mod cached;
 mod check;
 mod claim;
 mod classify;
@@ -30,8 +31,9 @@ mod url;
 use git2::Oid;
 use schema::GitOid;
 
-pub use access::{GivenRepository, LocalMirrors, Opened, Repositories};
+pub use access::{GivenRepository, LocalMirrors, Opened, Repositories, Unopened};
 pub use browse::browse_url;
+pub use cached::{CacheOptions, CachedRepositories};
 pub use check::{Options, Subject, TrustedPublishing, check};
 pub use facts::{
     ClaimSource, CommitFacts, CommitStatus, DifferingFile, ExtraFile, Facts, FileClass, FilesFacts, FilesStatus,
@@ -82,6 +84,9 @@ pub enum VerifyError {
     /// git's own data cannot be read: fetch the repository anew.
     #[error("cannot read the repository's data")]
     Git(#[from] git2::Error),
+    /// The repository could not be asked, because of our own machine or settings.
+    #[error("the repository could not be asked")]
+    Access(#[source] std::sync::Arc<git_transport::GitError>),
     /// More of the repository was needed and could not be had.
     #[error("the repository could not be read to the end: {0}")]
     Repository(RepositoryStatus),

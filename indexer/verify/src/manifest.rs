@@ -151,7 +151,7 @@ impl Meaning {
         for script in self.build.symmetric_difference(&original.build) {
             match (self.build.contains(script), original.build.is_empty()) {
                 (true, true) => {
-                    note(Part::BuildAdded, format!("build script {script:?} is not in the source manifest"))
+                    note(Part::BuildAdded, format!("build script {script:?} is not in the source manifest"));
                 }
                 _ => note(Part::Targets, format!("build script {script:?} stands on one side only")),
             }

@@ -34,8 +34,7 @@ pub(crate) fn listed(patterns: &[String], path: &str) -> bool {
 
 fn components(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((&"**", [])), Some(_)) => true,
+        (None, None) | (Some((&"**", [])), Some(_)) => true,
         (Some((&"**", rest)), _) => (0..=path.len()).any(|skipped| components(rest, &path[skipped..])),
         (Some((first, rest)), Some((name, names))) => {
             component(first.as_bytes(), name.as_bytes()) && components(rest, names)

@@ -40,10 +40,13 @@ pub struct Repository {
     pub(crate) memo: Memo,
 }
 
+/// The `Cargo.toml` files below a tree: folder and blob.
+pub(crate) type Manifests = Rc<Vec<(String, Oid)>>;
+
 /// What is remembered by object id: it can never go stale.
 #[derive(Default)]
 pub(crate) struct Memo {
-    pub(crate) manifests: RefCell<HashMap<Oid, Rc<Vec<(String, Oid)>>>>,
+    pub(crate) manifests: RefCell<HashMap<Oid, Manifests>>,
     pub(crate) index: OnceCell<crate::search::ManifestIndex>,
     pub(crate) blobs: OnceCell<HashSet<Oid>>,
 }
@@ -230,6 +233,8 @@ impl Repository {
         }
         if let Some(deepen) = &self.deepen {
             deepen.everything().map_err(VerifyError::Repository)?;
+            // Asking makes libgit2 read anew where the history was cut off before.
+            let _ = self.git.is_shallow();
         }
         let of = |wanted: fn(&str) -> bool| {
             self.tips.iter().filter(move |(_, names)| names.iter().any(|name| wanted(name))).map(|(commit, _)| *commit)
@@ -258,6 +263,8 @@ impl Repository {
 
     fn walk(&self, from: &[Oid], hidden: &[Oid]) -> Result<Vec<Oid>, VerifyError> {
         let mut walk = self.git.revwalk()?;
+        // By time, so that a search finds the same commit every time.
+        walk.set_sorting(git2::Sort::TIME)?;
         for tip in from.iter().filter(|tip| self.git.find_commit(**tip).is_ok()) {
             walk.push(*tip)?;
         }

@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 
 use crate::VerifyError;
 use crate::facts::RepositoryStatus;
-use crate::repository::Repository;
+use crate::repository::{Manifests, Repository};
 
 /// Every blob that stood at any `Cargo.toml`, with where and in which trees; commits by root tree.
 #[derive(Default)]
@@ -27,11 +27,11 @@ pub(crate) struct Hit {
 
 impl Repository {
     /// The `Cargo.toml` files below a tree: folder and blob, submodules and links left out.
-    pub(crate) fn manifests(&self, tree: Oid) -> Result<Rc<Vec<(String, Oid)>>, VerifyError> {
+    pub(crate) fn manifests(&self, tree: Oid) -> Result<Manifests, VerifyError> {
         self.manifests_below(tree, 0)
     }
 
-    fn manifests_below(&self, tree: Oid, depth: usize) -> Result<Rc<Vec<(String, Oid)>>, VerifyError> {
+    fn manifests_below(&self, tree: Oid, depth: usize) -> Result<Manifests, VerifyError> {
         if let Some(known) = self.memo.manifests.borrow().get(&tree) {
             return Ok(Rc::clone(known));
         }

@@ -191,7 +191,7 @@ fn split(forge: Forge, parts: &[&str]) -> Result<(String, Option<String>), NoRep
         },
         Forge::Unknown => match marker(&["-", "+"]) {
             Some(at) => (at, None),
-            None => match parts.iter().position(|part| part.ends_with(".git")) {
+            None => match parts.iter().position(|part| part.strip_suffix(".git").is_some()) {
                 Some(at) => (at + 1, None),
                 None => (parts.len(), None),
             },
@@ -251,6 +251,7 @@ mod tests {
                 Some("refs/heads/main/x"),
             ),
             ("https://git.example.org/deep/er/r.git/", "https://git.example.org/deep/er/r", None),
+            ("https://example.org/git/r", "https://example.org/git/r", None),
             ("http://git.example.org:8080/r", "http://git.example.org:8080/r", None),
         ] {
             let found = normalise(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));

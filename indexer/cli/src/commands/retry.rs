@@ -29,7 +29,8 @@ pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::R
         let (reader, _) = IndexReader::open(index, &address, memory).await?;
         let sources = Some(opening::sources(settings)?);
         let progress = progress::for_stderr(settings.quiet());
-        let engine = opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress, sources).await?;
+        let engine =
+            opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress, sources).await?;
         engine.run_until_idle(&opening::stop_signal()).await?;
     }
     let open: u64 = store.counts().await?.iter().map(|count| count.waiting + count.dead).sum();

@@ -7,7 +7,7 @@ use fixtures::{CrateFile, Node, SourceRepo};
 use inspect::{CrateArchive, Expected};
 use schema::{KrateName, Timestamp, Verdict, VersionNum};
 use verify::{GivenRepository, Limits, NormalisedUrl, Opened, Options, Repositories, Repository, RepositoryStatus};
-use verify::{SourceCheck, Subject, TrustedPublishing};
+use verify::{SourceCheck, Subject, TrustedPublishing, Unopened};
 
 pub(crate) const MANIFEST: &str = "[package]\nname = \"sample\"\nversion = \"1.0.0\"\nedition = \"2021\"\nrepository = \"https://forge.test/o/sample\"\n\n[dependencies]\nlog = \"0.4\"\n";
 pub(crate) const LIB: &str = "//! A sample.\n\nmod inner;\n";
@@ -148,7 +148,7 @@ impl Lab {
 pub(crate) struct Several(pub(crate) BTreeMap<String, std::rc::Rc<Repository>>);
 
 impl Repositories for Several {
-    fn open(&self, url: &NormalisedUrl) -> Result<Opened, RepositoryStatus> {
+    fn open(&self, url: &NormalisedUrl) -> Result<Opened, Unopened> {
         let repository = self.0.get(&url.url).cloned().ok_or(RepositoryStatus::Blocked)?;
         Ok(Opened { repository, redirected_to: None })
     }
