@@ -72,6 +72,18 @@ pub enum GitError {
 }
 
 impl GitError {
+    /// Whether this is about our own machine or settings and says nothing about the repository.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Net(NetError::Offline { .. } | NetError::Setup { .. }) | Self::Repository { .. })
+    }
+
+    /// Whether the address was not allowed, by its form or by what its name resolves to.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Net(NetError::RefusedAddress { .. } | NetError::BadUrl { .. }))
+    }
+
     /// Whether the same operation may succeed later without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -47,7 +47,7 @@ pub struct EngineOptions {
 }
 
 /// How sources are checked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sources {
     /// Where copies of repositories are kept.
     pub folder: PathBuf,

@@ -30,7 +30,7 @@ const MONTHLY: i64 = 30 * 86_400;
 
 /// When a release's source is looked at again after its check number `n_before` (from 0).
 #[must_use]
-pub fn recheck_at(n_before: usize, verdict: Verdict, now: Timestamp) -> Timestamp {
+pub(crate) fn recheck_at(n_before: usize, verdict: Verdict, now: Timestamp) -> Timestamp {
     let agrees = matches!(verdict, Verdict::Verified | Verdict::VerifiedEquivalent | Verdict::VerifiedExceptNonbuild);
     let pause = RECHECKS.get(n_before).copied().filter(|_| !agrees).unwrap_or(MONTHLY);
     now.plus_seconds(pause)

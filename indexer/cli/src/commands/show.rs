@@ -1,6 +1,6 @@
 //! `provenance show`: every column of the contract, for all releases of a crate or those of one number.
 
-use publish::{DownloadState, Facts, MatchState};
+use publish::{DownloadState, Facts, MatchState, SourceState};
 use schema::{Clock as _, ProvenanceRow, Release};
 use serde_json::json;
 use store::Store;
@@ -57,7 +57,7 @@ fn unwritten(release: &Release) -> ProvenanceRow {
         index_commit: None,
         download: DownloadState::NotAsked,
         inspection: None,
-        source: None,
+        source: SourceState::NotAsked,
         advisories: MatchState::Waiting,
         now: SystemClock.now(),
     };
