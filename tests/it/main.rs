@@ -2,4 +2,20 @@
 
 // `cfg(test)` says what is true of this whole target, and lets clippy see that helpers are tests, too.
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
 mod tidy;

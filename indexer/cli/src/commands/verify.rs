@@ -131,7 +131,9 @@ fn exit_of(verdict: Verdict) -> Exit {
 fn print(check: &SourceCheck, settings: &Settings) {
     say(&format!("{}@{}: {}", check.name, check.num, check.verdict));
     say(&format!("  {}", shown(&check.words)));
-    story(check).iter().for_each(|line| say(&format!("  {line}")));
+    for line in story(check) {
+        say(&format!("  {line}"));
+    }
     if check.reasons.is_empty() {
         return;
     }

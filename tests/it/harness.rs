@@ -1,0 +1,136 @@
+//! A home for the program: its own folder, a clean environment, and its answers as values.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use fixtures::{AdvisoryBuilder, CrateFile, World};
+use serde_json::Value;
+
+/// A temporary home in which the program runs.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path().join("data/provenance/provenance.sqlite")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_provenance"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.path())
+            .env("XDG_DATA_HOME", self.path().join("data"))
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        finished(&mut self.command(args))
+    }
+
+    /// Runs the program, wants exit 0 and one JSON document of the contract's version.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let args: Vec<_> = args.iter().copied().chain(["--json"]).collect();
+        let run = self.run(&args);
+        assert_eq!(run.code, Some(0), "{args:?}\n{}", run.stderr);
+        run.document()
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+impl Run {
+    /// The one document on stdout.
+    pub(crate) fn document(&self) -> Value {
+        let document: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        assert_eq!(document["schema_version"], 1);
+        document
+    }
+}
+
+pub(crate) fn finished(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// An honest archive.
+pub(crate) fn archive(name: &str, num: &str) -> Vec<u8> {
+    CrateFile::honest(name, num).build().unwrap()
+}
+
+/// Two crates with three releases and one advisory; `alpha` 1.0.0 is vulnerable, 1.1.0 is the way out.
+pub(crate) fn small_world() -> World {
+    World::new()
+        .publish("alpha", "1.0.0", "2026-08-01T00:00:00Z", archive("alpha", "1.0.0"))
+        .publish("alpha", "1.1.0", "2026-08-02T00:00:00Z", archive("alpha", "1.1.0"))
+        .publish("beta-b", "0.1.0", "2026-08-03T00:00:00Z", archive("beta-b", "0.1.0"))
+        .advisory(
+            &AdvisoryBuilder::new("RUSTSEC-2026-9001", "alpha", "2026-08-05")
+                .list("aliases", &["CVE-2026-90001"])
+                .patched(&[">= 1.1.0"]),
+        )
+}
+
+/// A lock file with these registry packages; of `(name, version, checksum)` an empty checksum is left out.
+pub(crate) fn lockfile(packages: &[(&str, &str, &str)]) -> String {
+    let mut text = "version = 4\n".to_owned();
+    for (name, num, checksum) in packages {
+        let source = "registry+https://github.com/rust-lang/crates.io-index";
+        text = format!("{text}\n[[package]]\nname = \"{name}\"\nversion = \"{num}\"\nsource = \"{source}\"\n");
+        if !checksum.is_empty() {
+            text = format!("{text}checksum = \"{checksum}\"\n");
+        }
+    }
+    text
+}
+
+/// Every row of these crates, without the times that differ from run to run.
+pub(crate) fn rows(home: &Home, krates: &[&str]) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for name in krates {
+        let shown = home.json(&["show", name]);
+        for row in shown["releases"].as_array().unwrap() {
+            let mut row = row.clone();
+            for time in ["first_seen_at", "checked_at", "changed_at", "deleted_at"] {
+                let is_set = !row[time].is_null();
+                row[time] = is_set.into();
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
