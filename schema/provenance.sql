@@ -1,0 +1,258 @@
+-- The end state of the migrations, for people; a test keeps it true. Why a table is there: migrations/.
+
+CREATE TABLE advisory_alias (
+    alias TEXT NOT NULL,
+    advisory TEXT NOT NULL,
+    PRIMARY KEY (alias, advisory)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE advisory_db (
+    db_seq INTEGER PRIMARY KEY,
+    db_commit TEXT NOT NULL,           -- git commit, or a digest of the files
+    at INTEGER NOT NULL,               -- when that state was made
+    source TEXT NOT NULL,              -- an address, a folder, or `snapshot`
+    loaded_at INTEGER NOT NULL         -- when it was last found to be the present one
+) STRICT;
+
+CREATE TABLE advisory_match (
+    release_id INTEGER NOT NULL REFERENCES release (id),
+    advisory TEXT NOT NULL,
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    to_db_seq INTEGER,                 -- the state that retracted it; NULL while it stands
+    flags TEXT NOT NULL,               -- JSON array (design 05)
+    PRIMARY KEY (release_id, advisory, from_db_seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE advisory_revision (
+    advisory TEXT NOT NULL,            -- its id
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    to_db_seq INTEGER,                 -- the state that changed or removed it; NULL while it stands
+    path TEXT NOT NULL,                -- file in the database
+    canonical TEXT,                    -- the crate; NULL for the toolchain's own
+    text TEXT NOT NULL,                -- the file, byte for byte
+    facts TEXT NOT NULL,               -- JSON: the advisory without its prose
+    PRIMARY KEY (advisory, from_db_seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE archive (
+    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    state TEXT NOT NULL,               -- ok, mismatch, gone, no-address
+    found BLOB,                        -- sha256 of the bytes that came; equal to the promised one when ok
+    size INTEGER,                      -- bytes that came
+    origin TEXT,                       -- a folder or an address
+    http_status INTEGER,               -- of the refusal, when gone
+    at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE change (
+    seq INTEGER PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES source (id),
+    release_id INTEGER REFERENCES release (id), -- NULL for a change of the whole index
+    kind TEXT NOT NULL,                -- added, yanked, version_deleted, … (design 02)
+    name TEXT,                         -- published spelling
+    num TEXT,
+    checksum BLOB,
+    fields TEXT NOT NULL,              -- JSON array: names of the index fields that differ
+    index_commit TEXT,                 -- NULL on an index without history
+    at INTEGER NOT NULL,               -- commit time, or time of observation
+    observed_at INTEGER NOT NULL,      -- when this system stored it
+    line_before TEXT,
+    line_after TEXT
+) STRICT;
+
+CREATE TABLE dependency (
+    release_id INTEGER NOT NULL REFERENCES release (id),
+    from_seq INTEGER NOT NULL,         -- the change that opened it; 0 for a baseline
+    ordinal INTEGER NOT NULL,          -- position in the line
+    canonical TEXT NOT NULL,           -- canonical name of the package depended on
+    name TEXT NOT NULL,                -- what the dependent calls it
+    package TEXT,                      -- its real name, when renamed
+    req TEXT NOT NULL,                 -- the requirement, as published
+    kind TEXT NOT NULL,                -- normal, build, dev
+    optional INTEGER NOT NULL,
+    default_features INTEGER NOT NULL,
+    features TEXT NOT NULL,            -- JSON array
+    target TEXT,                       -- triple or cfg(…); NULL: every target
+    registry TEXT,                     -- another registry's index; NULL: this one
+    to_seq INTEGER,                    -- the change that closed it; NULL while it stands
+    PRIMARY KEY (release_id, from_seq, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE due (
+    release_id INTEGER NOT NULL REFERENCES release (id),
+    step TEXT NOT NULL,                -- download, inspect, verify, match, publish
+    token INTEGER NOT NULL,            -- grows with every marking; a handler clears only the token it read
+    at INTEGER NOT NULL,               -- not before
+    priority INTEGER NOT NULL,         -- lower goes first
+    tries INTEGER NOT NULL DEFAULT 0,  -- failed tries since it was marked
+    starts INTEGER NOT NULL DEFAULT 0, -- starts without an outcome: a job that kills its process shows here
+    last_error TEXT,
+    dead INTEGER NOT NULL DEFAULT 0,   -- 1: given up, waits for `provenance retry`
+    delivered_until INTEGER,           -- handed to the queue; not handed out again before this time
+    PRIMARY KEY (release_id, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry_document (
+    checksum BLOB PRIMARY KEY,
+    document BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,                -- provenance_changed
+    release_id INTEGER REFERENCES release (id),
+    payload TEXT NOT NULL              -- JSON
+) STRICT;
+
+CREATE TABLE inspection (
+    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    checksum BLOB NOT NULL,            -- of the archive inspected
+    compressed_size INTEGER NOT NULL,
+    unpacked_size INTEGER NOT NULL,    -- sum of the sizes of its files
+    n_files INTEGER NOT NULL,
+    manifest TEXT,                     -- JSON; NULL when there is no readable one
+    claim TEXT,                        -- JSON of .cargo_vcs_info.json; NULL when there is no readable one
+    findings TEXT NOT NULL,            -- JSON: kept findings and totals by code
+    at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE krate (
+    id INTEGER PRIMARY KEY,
+    canonical TEXT NOT NULL UNIQUE,    -- lower case, `-` folded to `_`
+    name TEXT NOT NULL,                -- the published spelling
+    revision INTEGER NOT NULL DEFAULT 0 -- grows with every stored reading that changed something: the fence against two writers
+) STRICT;
+
+CREATE TABLE provenance (
+    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    checksum_state TEXT NOT NULL,      -- ok, mismatch, gone, no-address, unchecked, pending, error
+    verdict TEXT NOT NULL,             -- outcome of the source check (design 04)
+    advisory_state TEXT NOT NULL,      -- pending, unknown, none-known, affected
+    worst_kind TEXT,
+    worst_severity TEXT,
+    badge_label TEXT NOT NULL,
+    badge_message TEXT NOT NULL,
+    badge_tone TEXT NOT NULL,
+    document TEXT NOT NULL,            -- JSON: the whole row, as the contract's schema says
+    rules TEXT NOT NULL,               -- version of the rule that wrote it
+    checked_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,              -- `index` or `advisories`
+    path TEXT NOT NULL,                -- file in the index or in the database
+    line INTEGER NOT NULL,             -- from 1; 0 for a whole file
+    raw TEXT NOT NULL,                 -- the text, as read
+    reason TEXT NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    UNIQUE (origin, path, line)
+) STRICT;
+
+CREATE TABLE reading (
+    source_id INTEGER NOT NULL REFERENCES source (id),
+    krate_id INTEGER NOT NULL REFERENCES krate (id),
+    etag TEXT,
+    last_modified TEXT,
+    doubtful_since INTEGER,            -- since when it lacks what is held; a deletion is believed when it says so again later
+    read_at INTEGER NOT NULL,
+    PRIMARY KEY (source_id, krate_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ref_observation (
+    repository TEXT NOT NULL,          -- key: clone address in lower case
+    name TEXT NOT NULL,                -- refs/heads/…, refs/tags/…
+    commit_id TEXT NOT NULL,           -- the commit it led to, annotated tags peeled
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    PRIMARY KEY (repository, name, commit_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE release (
+    id INTEGER PRIMARY KEY,
+    krate_id INTEGER NOT NULL REFERENCES krate (id),
+    num TEXT NOT NULL,                 -- the version, build metadata included
+    num_no_build TEXT NOT NULL,        -- the version without it
+    semver_ord BLOB,                   -- sorts as SemVer precedence does; NULL when the version is no SemVer
+    generation INTEGER NOT NULL,       -- which archive of that number, from 1
+    checksum BLOB NOT NULL,            -- sha256 the index promises, 32 bytes
+    published_at INTEGER,              -- pubtime; NULL when the index does not say
+    first_seen_at INTEGER NOT NULL,    -- when this system first saw the line
+    yanked INTEGER NOT NULL,           -- 1: withdrawn from resolution
+    deleted_at INTEGER,                -- when the line was seen to be gone
+    line TEXT NOT NULL,                -- the index line, byte for byte, as last seen
+    index_commit TEXT,                 -- the index commit that last changed the line; NULL on an index without history
+    UNIQUE (krate_id, num, generation)
+) STRICT;
+
+CREATE TABLE sequence (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    last INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE,      -- as the operator named it
+    download TEXT,                     -- the `dl` template of its config.json; NULL: it names no address
+    cursor_commit TEXT,                -- last index commit stored; NULL on an index without history
+    complete_since INTEGER,            -- since when every change was seen; a question about an earlier time is incomplete
+    last_success_at INTEGER,           -- when it was last read to its end
+    last_error TEXT                    -- why the last reading failed, NULL after a success
+) STRICT;
+
+CREATE TABLE source_check (
+    id INTEGER PRIMARY KEY,
+    release_id INTEGER NOT NULL REFERENCES release (id),
+    at INTEGER NOT NULL,
+    cause TEXT NOT NULL,               -- first, recheck, rules, asked
+    repository TEXT,                   -- key of the repository looked at; NULL when there was none
+    verdict TEXT NOT NULL,             -- outcome (design 04)
+    rules TEXT NOT NULL,               -- version of the rule that judged
+    summary TEXT NOT NULL,             -- JSON: what the published row says of it
+    document TEXT NOT NULL             -- JSON: facts, reasons, evidence; `provenance verify --json`
+) STRICT;
+
+CREATE INDEX advisory_match_advisory ON advisory_match (advisory) WHERE to_db_seq IS NULL;
+
+CREATE INDEX advisory_revision_canonical ON advisory_revision (canonical) WHERE to_db_seq IS NULL;
+
+CREATE INDEX change_duplicate ON change (kind) WHERE kind = 'duplicate_line';
+
+CREATE INDEX change_release ON change (release_id);
+
+CREATE INDEX dependency_canonical ON dependency (canonical, release_id);
+
+CREATE INDEX due_next ON due (step, priority, at) WHERE dead = 0;
+
+CREATE INDEX release_checksum ON release (checksum);
+
+CREATE INDEX source_check_release ON source_check (release_id);
+
+CREATE VIEW provenance_v1 AS
+SELECT
+    k.name,
+    k.canonical,
+    r.num,
+    r.generation,
+    lower(hex(r.checksum)) AS checksum,
+    r.published_at,
+    r.first_seen_at,
+    r.yanked,
+    r.deleted_at,
+    p.checksum_state,
+    p.verdict,
+    p.advisory_state,
+    p.worst_kind,
+    p.worst_severity,
+    p.badge_label,
+    p.badge_message,
+    p.badge_tone,
+    p.document,
+    p.rules,
+    p.checked_at,
+    p.changed_at
+FROM provenance AS p
+JOIN release AS r ON r.id = p.release_id
+JOIN krate AS k ON k.id = r.krate_id;
