@@ -1,13 +1,13 @@
 -- The end state of the migrations, for people; a test keeps it true. Why a table is there: migrations/.
 
 CREATE TABLE advisory_alias (
-    alias TEXT NOT NULL,
-    advisory TEXT NOT NULL,
+    alias TEXT NOT NULL,               -- CVE-, GHSA- and other ids
+    advisory TEXT NOT NULL,            -- the advisory it stands for
     PRIMARY KEY (alias, advisory)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE advisory_db (
-    db_seq INTEGER PRIMARY KEY,
+    db_seq INTEGER PRIMARY KEY,        -- its number; grows
     db_commit TEXT NOT NULL,           -- git commit, or a digest of the files
     at INTEGER NOT NULL,               -- when that state was made
     source TEXT NOT NULL,              -- an address, a folder, or `snapshot`
@@ -15,9 +15,9 @@ CREATE TABLE advisory_db (
 ) STRICT;
 
 CREATE TABLE advisory_match (
-    release_id INTEGER NOT NULL REFERENCES release (id),
-    advisory TEXT NOT NULL,
-    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
+    advisory TEXT NOT NULL,            -- its id
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq), -- the state that brought it
     to_db_seq INTEGER,                 -- the state that retracted it; NULL while it stands
     flags TEXT NOT NULL,               -- JSON array (design 05)
     PRIMARY KEY (release_id, advisory, from_db_seq)
@@ -25,7 +25,7 @@ CREATE TABLE advisory_match (
 
 CREATE TABLE advisory_revision (
     advisory TEXT NOT NULL,            -- its id
-    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq), -- the state that brought it
     to_db_seq INTEGER,                 -- the state that changed or removed it; NULL while it stands
     path TEXT NOT NULL,                -- file in the database
     canonical TEXT,                    -- the crate; NULL for the toolchain's own
@@ -35,33 +35,33 @@ CREATE TABLE advisory_revision (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE archive (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     state TEXT NOT NULL,               -- ok, mismatch, gone, no-address
     found BLOB,                        -- sha256 of the bytes that came; equal to the promised one when ok
     size INTEGER,                      -- bytes that came
     origin TEXT,                       -- a folder or an address
     http_status INTEGER,               -- of the refusal, when gone
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL                -- when
 ) STRICT;
 
 CREATE TABLE change (
-    seq INTEGER PRIMARY KEY,
-    source_id INTEGER NOT NULL REFERENCES source (id),
+    seq INTEGER PRIMARY KEY,           -- its number; grows, with gaps
+    source_id INTEGER NOT NULL REFERENCES source (id), -- the index it comes from
     release_id INTEGER REFERENCES release (id), -- NULL for a change of the whole index
     kind TEXT NOT NULL,                -- added, yanked, version_deleted, … (design 02)
     name TEXT,                         -- published spelling
-    num TEXT,
-    checksum BLOB,
+    num TEXT,                          -- the version
+    checksum BLOB,                     -- after the change; before it, for a deletion
     fields TEXT NOT NULL,              -- JSON array: names of the index fields that differ
     index_commit TEXT,                 -- NULL on an index without history
     at INTEGER NOT NULL,               -- commit time, or time of observation
     observed_at INTEGER NOT NULL,      -- when this system stored it
-    line_before TEXT,
-    line_after TEXT
+    line_before TEXT,                  -- raw line, byte for byte
+    line_after TEXT                    -- raw line, byte for byte
 ) STRICT;
 
 CREATE TABLE dependency (
-    release_id INTEGER NOT NULL REFERENCES release (id),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
     from_seq INTEGER NOT NULL,         -- the change that opened it; 0 for a baseline
     ordinal INTEGER NOT NULL,          -- position in the line
     canonical TEXT NOT NULL,           -- canonical name of the package depended on
@@ -69,8 +69,8 @@ CREATE TABLE dependency (
     package TEXT,                      -- its real name, when renamed
     req TEXT NOT NULL,                 -- the requirement, as published
     kind TEXT NOT NULL,                -- normal, build, dev
-    optional INTEGER NOT NULL,
-    default_features INTEGER NOT NULL,
+    optional INTEGER NOT NULL,         -- 1: only with a feature that asks for it
+    default_features INTEGER NOT NULL, -- 1: the dependency's default feature is on
     features TEXT NOT NULL,            -- JSON array
     target TEXT,                       -- triple or cfg(…); NULL: every target
     registry TEXT,                     -- another registry's index; NULL: this one
@@ -79,85 +79,85 @@ CREATE TABLE dependency (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE due (
-    release_id INTEGER NOT NULL REFERENCES release (id),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
     step TEXT NOT NULL,                -- download, inspect, verify, match, publish
     token INTEGER NOT NULL,            -- grows with every marking; a handler clears only the token it read
     at INTEGER NOT NULL,               -- not before
     priority INTEGER NOT NULL,         -- lower goes first
     tries INTEGER NOT NULL DEFAULT 0,  -- failed tries since it was marked
     starts INTEGER NOT NULL DEFAULT 0, -- starts without an outcome: a job that kills its process shows here
-    last_error TEXT,
+    last_error TEXT,                   -- why the last try failed
     dead INTEGER NOT NULL DEFAULT 0,   -- 1: given up, waits for `provenance retry`
     delivered_until INTEGER,           -- handed to the queue; not handed out again before this time
     PRIMARY KEY (release_id, step)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE entry_document (
-    checksum BLOB PRIMARY KEY,
-    document BLOB NOT NULL
+    checksum BLOB PRIMARY KEY,         -- sha256 of the archive
+    document BLOB NOT NULL             -- deflated JSON of its entries, with a version
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
-    seq INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
+    seq INTEGER PRIMARY KEY,           -- its number, from the same sequence as changes
+    at INTEGER NOT NULL,               -- when
     kind TEXT NOT NULL,                -- provenance_changed
-    release_id INTEGER REFERENCES release (id),
+    release_id INTEGER REFERENCES release (id), -- the release
     payload TEXT NOT NULL              -- JSON
 ) STRICT;
 
 CREATE TABLE inspection (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     checksum BLOB NOT NULL,            -- of the archive inspected
-    compressed_size INTEGER NOT NULL,
+    compressed_size INTEGER NOT NULL,  -- bytes of the archive
     unpacked_size INTEGER NOT NULL,    -- sum of the sizes of its files
-    n_files INTEGER NOT NULL,
+    n_files INTEGER NOT NULL,          -- how many entries it has
     manifest TEXT,                     -- JSON; NULL when there is no readable one
     claim TEXT,                        -- JSON of .cargo_vcs_info.json; NULL when there is no readable one
     findings TEXT NOT NULL,            -- JSON: kept findings and totals by code
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL                -- when
 ) STRICT;
 
 CREATE TABLE krate (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     canonical TEXT NOT NULL UNIQUE,    -- lower case, `-` folded to `_`
     name TEXT NOT NULL,                -- the published spelling
     revision INTEGER NOT NULL DEFAULT 0 -- grows with every stored reading that changed something: the fence against two writers
 ) STRICT;
 
 CREATE TABLE provenance (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     checksum_state TEXT NOT NULL,      -- ok, mismatch, gone, no-address, unchecked, pending, error
     verdict TEXT NOT NULL,             -- outcome of the source check (design 04)
     advisory_state TEXT NOT NULL,      -- pending, unknown, none-known, affected
-    worst_kind TEXT,
-    worst_severity TEXT,
-    badge_label TEXT NOT NULL,
-    badge_message TEXT NOT NULL,
-    badge_tone TEXT NOT NULL,
+    worst_kind TEXT,                   -- of the advisories that cover it; NULL: none
+    worst_severity TEXT,               -- the same; unscored is a value of its own
+    badge_label TEXT NOT NULL,         -- left side of the badge
+    badge_message TEXT NOT NULL,       -- right side of the badge
+    badge_tone TEXT NOT NULL,          -- good, neutral, caution, bad
     document TEXT NOT NULL,            -- JSON: the whole row, as the contract's schema says
     rules TEXT NOT NULL,               -- version of the rule that wrote it
-    checked_at INTEGER NOT NULL,
-    changed_at INTEGER NOT NULL
+    checked_at INTEGER NOT NULL,       -- when the facts were last looked at
+    changed_at INTEGER NOT NULL        -- when the row last said something new
 ) STRICT;
 
 CREATE TABLE quarantine (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     origin TEXT NOT NULL,              -- `index` or `advisories`
     path TEXT NOT NULL,                -- file in the index or in the database
     line INTEGER NOT NULL,             -- from 1; 0 for a whole file
     raw TEXT NOT NULL,                 -- the text, as read
-    reason TEXT NOT NULL,
-    first_seen_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,              -- why it cannot be read
+    first_seen_at INTEGER NOT NULL,    -- since when
     UNIQUE (origin, path, line)
 ) STRICT;
 
 CREATE TABLE reading (
-    source_id INTEGER NOT NULL REFERENCES source (id),
-    krate_id INTEGER NOT NULL REFERENCES krate (id),
-    etag TEXT,
-    last_modified TEXT,
+    source_id INTEGER NOT NULL REFERENCES source (id), -- the index it comes from
+    krate_id INTEGER NOT NULL REFERENCES krate (id), -- the crate
+    etag TEXT,                         -- as the index gave it
+    last_modified TEXT,                -- as the index gave it
     doubtful_since INTEGER,            -- since when it lacks what is held; a deletion is believed when it says so again later
-    read_at INTEGER NOT NULL,
+    read_at INTEGER NOT NULL,          -- when it was last asked
     PRIMARY KEY (source_id, krate_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -165,14 +165,14 @@ CREATE TABLE ref_observation (
     repository TEXT NOT NULL,          -- key: clone address in lower case
     name TEXT NOT NULL,                -- refs/heads/…, refs/tags/…
     commit_id TEXT NOT NULL,           -- the commit it led to, annotated tags peeled
-    first_seen_at INTEGER NOT NULL,
-    last_seen_at INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,    -- when it was first seen so
+    last_seen_at INTEGER NOT NULL,     -- when it was last seen so
     PRIMARY KEY (repository, name, commit_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE release (
-    id INTEGER PRIMARY KEY,
-    krate_id INTEGER NOT NULL REFERENCES krate (id),
+    id INTEGER PRIMARY KEY,            -- number in this database
+    krate_id INTEGER NOT NULL REFERENCES krate (id), -- the crate
     num TEXT NOT NULL,                 -- the version, build metadata included
     num_no_build TEXT NOT NULL,        -- the version without it
     semver_ord BLOB,                   -- sorts as SemVer precedence does; NULL when the version is no SemVer
@@ -188,12 +188,12 @@ CREATE TABLE release (
 ) STRICT;
 
 CREATE TABLE sequence (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    last INTEGER NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    last INTEGER NOT NULL              -- the last number given out
 ) STRICT;
 
 CREATE TABLE source (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     address TEXT NOT NULL UNIQUE,      -- as the operator named it
     download TEXT,                     -- the `dl` template of its config.json; NULL: it names no address
     cursor_commit TEXT,                -- last index commit stored; NULL on an index without history
@@ -203,9 +203,9 @@ CREATE TABLE source (
 ) STRICT;
 
 CREATE TABLE source_check (
-    id INTEGER PRIMARY KEY,
-    release_id INTEGER NOT NULL REFERENCES release (id),
-    at INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY,            -- number in this database
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
+    at INTEGER NOT NULL,               -- when
     cause TEXT NOT NULL,               -- first, recheck, rules, asked
     repository TEXT,                   -- key of the repository looked at; NULL when there was none
     verdict TEXT NOT NULL,             -- outcome (design 04)

@@ -115,6 +115,10 @@ fn other_bytes_are_a_finding_only_after_a_second_look_at_both() {
     let asked = |path: &str| log[n_before..].iter().filter(|request| request.path == path).count();
     assert_eq!(asked("/dl/alpha/1.1.0"), 2);
     assert!(asked("/index/al/ph/alpha") >= 2, "the index line is read again");
+    // The finding stands when it is asked for again, with a network and without.
+    let again = index(&home, &server, "alpha@1.1.0");
+    assert_eq!(again.document()["archives"]["mismatch"], 1);
+    assert_eq!(server.requests().iter().filter(|request| request.path == "/dl/alpha/1.1.0").count(), 2);
     let row = &rows(&home, &["alpha"])[1];
     assert_eq!((&row["checksum_state"], &row["badge"]["tone"]), (&json!("mismatch"), &json!("bad")));
     assert!(row["finding_codes"].as_array().unwrap().contains(&json!("cksum.mismatch")));
@@ -136,7 +140,7 @@ fn a_line_edited_between_reading_and_download_starts_the_next_generation() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let rows = rows(&home, &["alpha"]);
     let told: Vec<_> = rows.iter().map(|row| (&row["generation"], row["checksum_state"].as_str().unwrap())).collect();
-    assert_eq!(told, [(&json!(1), "mismatch"), (&json!(2), "ok")]);
+    assert_eq!(told, [(&json!(1), "gone"), (&json!(2), "ok")]);
 }
 
 #[test]

@@ -1,1 +1,349 @@
-//! placeholder
+//! What every backend must do, whatever database is behind it. A new backend is one more line in [`backends`].
+
+use std::sync::Arc;
+
+use schema::{
+    AdvisoryFacts, AdvisoryId, AdvisoryKind, AdvisoryMatch, CanonicalName, Change, ChangeKind, DbCommit, Findings,
+    Generation, IndexLine, KrateName, Licence, MatchFlag, Priority, ReleaseId, Score, SeverityWord, Sha256, Step,
+    Timestamp,
+};
+use store::{
+    AdvisoryWrite, ArchiveRow, ArchiveState, DbWrite, InspectionRow, KrateWrite, LineWrite, Mark, MatchWrite,
+    Postponed, QuarantineWrite, Reading, RowWrite, SourceState, Store, StoreError,
+};
+use store_sqlite::SqliteStore;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
+
+/// Runs a story on a fresh database of every backend.
+fn on_every_backend<F, Fut>(story: F)
+where
+    F: Fn(Arc<dyn Store>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = SqliteStore::open(&folder.path().join("conformance.sqlite")).await.unwrap();
+        story(Arc::new(sqlite)).await;
+    });
+}
+
+fn line(num: &str, cksum: u8, deps: &str) -> (Box<IndexLine>, String) {
+    let cksum = format!("{cksum:02x}").repeat(32);
+    let raw = format!(
+        r#"{{"name":"alpha","vers":"{num}","deps":[{deps}],"cksum":"{cksum}","features":{{}},"yanked":false}}"#
+    );
+    (Box::new(IndexLine::parse(&raw).unwrap()), raw)
+}
+
+fn dependency(name: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"normal"}}"#
+    )
+}
+
+fn insert(num: &str, cksum: u8, generation: u32, deps: &str) -> LineWrite {
+    let (line, raw) = line(num, cksum, deps);
+    LineWrite::Insert { generation: Generation(generation), line, raw, changes: Vec::new() }
+}
+
+fn change(kind: ChangeKind, num: &str) -> Change {
+    Change {
+        kind,
+        name: Some(KrateName::parse("alpha").unwrap()),
+        num: Some(schema::VersionNum::parse(num).unwrap()),
+        checksum: None,
+        fields: Vec::new(),
+        commit: None,
+        at: NOW,
+        line_before: None,
+        line_after: None,
+    }
+}
+
+fn write(revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
+    let name = KrateName::parse("alpha").unwrap();
+    KrateWrite { name, revision, lines, quarantine: Vec::new(), reading: Reading::default() }
+}
+
+fn alpha() -> CanonicalName {
+    KrateName::parse("Alpha").unwrap().canonical()
+}
+
+async fn source(store: &dyn Store) -> i64 {
+    store.note_source(&SourceState { address: "test".to_owned(), ..SourceState::default() }).await.unwrap()
+}
+
+/// One crate with one release; its source and the release's number.
+async fn one_release(store: &dyn Store) -> (i64, ReleaseId) {
+    let source = source(store).await;
+    store.apply(source, &[write(0, vec![insert("1.0.0", 1, 1, &dependency("beta"))])], NOW).await.unwrap();
+    (source, store.releases(&alpha()).await.unwrap().unwrap()[0].id)
+}
+
+async fn taken(store: &dyn Store, step: Step) -> Vec<Mark> {
+    store.deliver(step, LATER, LATER.plus_seconds(60), 100).await.unwrap()
+}
+
+#[test]
+fn a_release_is_known_by_name_number_and_generation() {
+    on_every_backend(|store| async move {
+        let source = source(store.as_ref()).await;
+        let lines = vec![
+            insert("1.0.0", 1, 1, ""),
+            insert("1.0.0+b", 1, 1, ""),
+            insert("1.0.0", 2, 2, ""),
+            insert("1.10.0", 3, 1, ""),
+            insert("1.9.0", 3, 1, ""),
+        ];
+        store.apply(source, &[write(0, lines)], NOW).await.unwrap();
+        let keys: Vec<_> =
+            store.releases(&alpha()).await.unwrap().unwrap().iter().map(|release| release.key.to_string()).collect();
+        assert_eq!(keys, ["alpha@1.0.0", "alpha@1.0.0 (generation 2)", "alpha@1.0.0+b", "alpha@1.9.0", "alpha@1.10.0"]);
+        assert_eq!(store.releases(&KrateName::parse("gamma").unwrap().canonical()).await.unwrap(), None);
+        assert_eq!(store.totals().await.unwrap(), [1, 5, 5, 0]);
+    });
+}
+
+#[test]
+fn of_two_writers_one_is_told_to_read_again_and_nothing_of_its_is_stored() {
+    on_every_backend(|store| async move {
+        let (source, _) = one_release(store.as_ref()).await;
+        let held = store.krates(source, &[alpha()]).await.unwrap();
+        assert_eq!((held[0].revision, held[0].releases.len()), (1, 1));
+        store.apply(source, &[write(1, vec![insert("1.1.0", 2, 1, "")])], NOW).await.unwrap();
+        for stale in [0, 1] {
+            let late = store.apply(source, &[write(stale, vec![insert("1.2.0", 3, 1, "")])], NOW).await;
+            assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+        }
+        assert_eq!(store.releases(&alpha()).await.unwrap().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn an_edit_closes_and_opens_dependencies_and_a_deletion_forgets_nothing() {
+    on_every_backend(|store| async move {
+        let (source, release) = one_release(store.as_ref()).await;
+        let (edited, raw) = line("1.0.0", 1, &format!("{},{}", dependency("beta"), dependency("gamma")));
+        let changes = vec![change(ChangeKind::MetadataChanged, "1.0.0")];
+        let update = LineWrite::Update { release, line: edited, raw: raw.clone(), dependencies_differ: true, changes };
+        store.apply(source, &[write(1, vec![update])], NOW).await.unwrap();
+        assert_eq!(store.totals().await.unwrap()[3], 2);
+        let changes = vec![change(ChangeKind::VersionDeleted, "1.0.0")];
+        store.apply(source, &[write(2, vec![LineWrite::Delete { release, at: LATER, changes }])], LATER).await.unwrap();
+        let kept = &store.releases(&alpha()).await.unwrap().unwrap()[0];
+        assert_eq!((kept.deleted_at, kept.line.as_str()), (Some(LATER), raw.as_str()));
+        let told = store.changes(0, Some(&alpha()), 10).await.unwrap();
+        assert_eq!(
+            told.iter().map(|row| row.change.kind).collect::<Vec<_>>(),
+            [ChangeKind::MetadataChanged, ChangeKind::VersionDeleted]
+        );
+        assert!(told[0].seq < told[1].seq);
+        assert_eq!(store.changes(told[0].seq, None, 10).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_mark_is_delivered_once_and_again_after_its_lease() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        let first = taken(store.as_ref(), Step::Match).await;
+        assert_eq!(first.iter().map(|mark| mark.release).collect::<Vec<_>>(), [release]);
+        assert_eq!(taken(store.as_ref(), Step::Match).await, []);
+        let after = store.deliver(Step::Match, LATER.plus_seconds(61), LATER.plus_seconds(99), 9).await.unwrap();
+        assert_eq!(after, first);
+        store.forget_deliveries().await.unwrap();
+        assert_eq!(taken(store.as_ref(), Step::Match).await, first);
+    });
+}
+
+#[test]
+fn a_late_result_is_void() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        store.mark(&[release], Step::Download, Priority::FRESH, NOW).await.unwrap();
+        let old = taken(store.as_ref(), Step::Download).await[0];
+        store.mark(&[release], Step::Download, Priority::FRESH, NOW).await.unwrap();
+        let row = ArchiveRow {
+            state: ArchiveState::Ok,
+            found: None,
+            size: Some(7),
+            origin: None,
+            http_status: None,
+            at: NOW,
+        };
+        assert!(!store.finish_download(old, &row, &[Step::Inspect], NOW).await.unwrap());
+        assert_eq!((store.archive(release).await.unwrap(), taken(store.as_ref(), Step::Inspect).await), (None, vec![]));
+        assert_eq!(store.start(old, Step::Download).await.unwrap(), None);
+
+        let new = taken(store.as_ref(), Step::Download).await[0];
+        assert_eq!(store.start(new, Step::Download).await.unwrap(), Some(1));
+        assert!(store.finish_download(new, &row, &[Step::Inspect], NOW).await.unwrap());
+        assert!(!store.finish_download(new, &row, &[], NOW).await.unwrap(), "a second run of the same job");
+        assert_eq!(store.archive_states(&[release]).await.unwrap(), [(release, ArchiveState::Ok)]);
+        let inspect = taken(store.as_ref(), Step::Inspect).await[0];
+        // A mark made again after it was cleared never bears an old token.
+        store.mark(&[release], Step::Download, Priority::FRESH, NOW).await.unwrap();
+        assert!(!store.finish_download(new, &row, &[], NOW).await.unwrap());
+        let inspection = InspectionRow {
+            checksum: Sha256::from_bytes([1; 32]),
+            compressed_size: 7,
+            unpacked_size: 9,
+            n_files: 1,
+            manifest: None,
+            claim: None,
+            findings: Findings::default(),
+            at: NOW,
+        };
+        assert!(store.finish_inspection(inspect, &inspection, b"packed", &[], NOW).await.unwrap());
+        assert_eq!(store.inspection(release).await.unwrap(), Some(inspection));
+        assert_eq!(store.entries(Sha256::from_bytes([1; 32])).await.unwrap().unwrap(), b"packed");
+    });
+}
+
+#[test]
+fn failures_wait_die_and_are_revived() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        store.mark(&[release], Step::Download, Priority::FRESH, NOW).await.unwrap();
+        let mark = taken(store.as_ref(), Step::Download).await[0];
+        let at = LATER.plus_seconds(500);
+        store
+            .postpone(mark, Step::Download, &Postponed { at, error: "no route".to_owned(), dead: false })
+            .await
+            .unwrap();
+        assert_eq!(taken(store.as_ref(), Step::Download).await, []);
+        let again = store.deliver(Step::Download, at, at.plus_seconds(9), 9).await.unwrap();
+        assert_eq!((again[0].tries, again[0].token), (1, mark.token));
+        store
+            .postpone(again[0], Step::Download, &Postponed { at, error: "gave up".to_owned(), dead: true })
+            .await
+            .unwrap();
+        assert_eq!(store.deliver(Step::Download, at.plus_seconds(99), at.plus_seconds(100), 9).await.unwrap(), []);
+        let dead = store.dead().await.unwrap();
+        assert_eq!((dead[0].release, dead[0].tries, dead[0].error.as_deref()), (release, 2, Some("gave up")));
+        assert_eq!(store.revive(Some(&[ReleaseId(release.0 + 1)]), NOW).await.unwrap(), 0);
+        assert_eq!(store.revive(None, NOW).await.unwrap(), 1);
+        assert_eq!(taken(store.as_ref(), Step::Download).await[0].tries, 0);
+        // Its failure is a state that readers see: the row is due as well.
+        assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn the_quarantine_holds_what_is_bad_now_and_since_when() {
+    on_every_backend(|store| async move {
+        let source = source(store.as_ref()).await;
+        let bad = |line| QuarantineWrite {
+            path: "al/ph/alpha".to_owned(),
+            line,
+            raw: "{".to_owned(),
+            reason: "no JSON".to_owned(),
+        };
+        let with = |revision, quarantine| KrateWrite { quarantine, ..write(revision, Vec::new()) };
+        store.apply(source, &[with(0, vec![bad(1), bad(2)])], NOW).await.unwrap();
+        store.apply(source, &[with(1, vec![bad(2)])], LATER).await.unwrap();
+        let held = store.quarantined().await.unwrap();
+        assert_eq!(held.len(), 1);
+        assert_eq!((held[0].entry.line, held[0].first_seen_at), (2, NOW));
+    });
+}
+
+fn advisory(id: &str, text: &str, aliases: &[&str]) -> AdvisoryWrite {
+    let facts = AdvisoryFacts {
+        id: AdvisoryId(id.to_owned()),
+        package: "alpha".to_owned(),
+        krate: Some(alpha()),
+        kind: AdvisoryKind::Vulnerability,
+        kind_derived: false,
+        score: Score { severity: SeverityWord::Unscored, score_x10: None, cvss: None, vector: None },
+        title: id.to_owned(),
+        aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+        date: "2026-08-05".to_owned(),
+        withdrawn: None,
+        patched: Vec::new(),
+        unaffected: Vec::new(),
+        functions: Default::default(),
+        url: None,
+        licence: Licence::Cc0,
+    };
+    AdvisoryWrite { path: format!("crates/alpha/{id}.md"), text: text.to_owned(), facts }
+}
+
+fn state(commit: &str, changed: Vec<AdvisoryWrite>, removed: &[&str]) -> DbWrite {
+    DbWrite {
+        commit: DbCommit { commit: commit.to_owned(), at: NOW, source: "test".to_owned() },
+        changed,
+        removed: removed.iter().map(|id| AdvisoryId((*id).to_owned())).collect(),
+        quarantine: Vec::new(),
+    }
+}
+
+#[test]
+fn advisories_are_found_by_any_id_changed_and_retracted() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        taken(store.as_ref(), Step::Match).await;
+        store.apply_db(&state("one", vec![advisory("RUSTSEC-1", "a", &["CVE-1"])], &[]), NOW).await.unwrap();
+        let mark = taken(store.as_ref(), Step::Match).await[0];
+        let found = AdvisoryMatch {
+            release,
+            advisory: AdvisoryId("RUSTSEC-1".to_owned()),
+            flags: vec![MatchFlag::DerivedKind],
+        };
+        store.finish_matches(&[MatchWrite { mark, matches: vec![found.clone()] }], NOW).await.unwrap();
+        assert_eq!(store.matches(&[release]).await.unwrap(), [found]);
+        assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap().len(), 1);
+        for id in ["rustsec-1", "cve-1", "CVE-1"] {
+            assert_eq!(store.advisories_by_id(id).await.unwrap().len(), 1, "{id}");
+        }
+        assert_eq!(store.matched_by(&[AdvisoryId("RUSTSEC-1".to_owned())]).await.unwrap()[0].release.id, release);
+
+        // Another text of the same advisory: its crate is due again, and an old alias is forgotten.
+        store.apply_db(&state("two", vec![advisory("RUSTSEC-1", "b", &["CVE-2"])], &[]), NOW).await.unwrap();
+        assert_eq!(store.advisories_by_id("CVE-1").await.unwrap(), []);
+        assert_eq!(store.advisories().await.unwrap()[0].db_commit, "two");
+        let mark = taken(store.as_ref(), Step::Match).await[0];
+        store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], NOW).await.unwrap();
+        assert_eq!(store.matches(&[release]).await.unwrap(), []);
+
+        store.apply_db(&state("three", Vec::new(), &["RUSTSEC-1"]), NOW).await.unwrap();
+        assert_eq!(store.advisories().await.unwrap(), []);
+        assert_eq!(store.advisory_db().await.unwrap().unwrap().commit, "three");
+        // The same state again marks nothing.
+        taken(store.as_ref(), Step::Match).await;
+        store.apply_db(&state("three", Vec::new(), &[]), LATER).await.unwrap();
+        assert_eq!(store.advisory_db_loaded_at().await.unwrap(), Some(LATER));
+    });
+}
+
+#[test]
+fn a_row_is_written_against_its_mark_and_read_back_whole() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        store.mark(&[release], Step::Publish, Priority::FRESH, NOW).await.unwrap();
+        let facts = store.publish_facts(&[release, ReleaseId(999)]).await.unwrap();
+        assert_eq!(facts.len(), 1, "a vanished release is no error");
+        let told = publish::Facts {
+            release: &facts[0].release,
+            index_commit: None,
+            download: publish::DownloadState::NotAsked,
+            inspection: None,
+            source: publish::SourceState::NotAsked,
+            advisories: publish::MatchState::NoDatabase,
+            now: NOW,
+        };
+        let row = publish::publish(&told, None).row;
+        let late = Mark { release, token: -1, tries: 0 };
+        store.finish_rows(&[RowWrite { mark: late, row: row.clone(), changed: true }], NOW).await.unwrap();
+        assert_eq!(store.rows(&alpha()).await.unwrap(), []);
+        let mark = taken(store.as_ref(), Step::Publish).await[0];
+        store.finish_rows(&[RowWrite { mark, row: row.clone(), changed: true }], NOW).await.unwrap();
+        assert_eq!(store.rows(&alpha()).await.unwrap(), [row.clone()]);
+        assert_eq!(store.rows_of(&[release]).await.unwrap(), [(release, row)]);
+        assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap(), []);
+        assert_eq!(store.row_counts().await.unwrap(), [("unchecked".to_owned(), "unknown".to_owned(), 1)]);
+    });
+}

@@ -77,8 +77,8 @@ fn an_interruption_is_said_and_nothing_is_lost() {
     server.fault("/dl/krate00/1.0.0", &fixtures::Fault::Hang, 1);
     let args = args(&server);
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let mut command = home.command(&args);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let child =
+        home.command(&args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while !server.requests().iter().any(|request| request.path.starts_with("/dl/")) {
         std::thread::yield_now();
     }

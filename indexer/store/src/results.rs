@@ -36,8 +36,8 @@ pub trait Results {
     /// The packed entries of an archive.
     async fn entries(&self, checksum: Sha256) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Of these releases, those whose archive is present and right.
-    async fn with_archive(&self, releases: &[ReleaseId]) -> Result<Vec<ReleaseId>, StoreError>;
+    /// How the downloads of these releases ended; those never fetched are left out.
+    async fn archive_states(&self, releases: &[ReleaseId]) -> Result<Vec<(ReleaseId, ArchiveState)>, StoreError>;
 }
 
 /// How a download ended.

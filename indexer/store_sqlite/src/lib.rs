@@ -111,10 +111,11 @@ impl SqliteStore {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
+        // A reader leaves the file as it is; the journal's kind is kept in it.
+        let options = if create { options.journal_mode(SqliteJournalMode::Wal) } else { options };
         let failed = |source: sqlx::Error| error::opening(path, &source);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
         let readers = SqlitePoolOptions::new()

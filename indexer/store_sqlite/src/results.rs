@@ -105,16 +105,9 @@ impl Results for SqliteStore {
             .failing_on(self, "read the entries of an archive")
     }
 
-    async fn with_archive(&self, releases: &[ReleaseId]) -> Result<Vec<ReleaseId>, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT release_id FROM archive
-             WHERE state = 'ok' AND release_id IN (SELECT value FROM json_each(?)) ORDER BY release_id",
-        )
-        .bind(json(releases)?)
-        .fetch_all(&self.readers)
-        .await
-        .failing_on(self, "look for archives")?;
-        Ok(ids.into_iter().map(ReleaseId).collect())
+    async fn archive_states(&self, releases: &[ReleaseId]) -> Result<Vec<(ReleaseId, ArchiveState)>, StoreError> {
+        let archives = self.archives_of(releases).await?;
+        Ok(archives.into_iter().map(|(release, row)| (release, row.state)).collect())
     }
 }
 

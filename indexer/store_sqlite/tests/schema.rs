@@ -22,7 +22,8 @@ async fn end_state() -> String {
     .fetch_all(&pool)
     .await
     .unwrap();
-    let head = "-- The end state of the migrations, for people; a test keeps it true. Why a table is there: migrations/.\n";
+    let head =
+        "-- The end state of the migrations, for people; a test keeps it true. Why a table is there: migrations/.\n";
     format!("{head}\n{};\n", texts.join(";\n\n"))
 }
 
@@ -39,12 +40,16 @@ async fn the_end_state_for_people_is_current() {
 }
 
 #[test]
-fn every_table_says_what_it_is() {
+fn every_table_and_every_column_says_what_it_is() {
     for file in std::fs::read_dir(schema("migrations/sqlite")).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         let lines: Vec<_> = text.lines().collect();
         for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("CREATE TABLE")) {
             assert!(at > 0 && lines[at - 1].starts_with("--"), "no comment above {line}");
+        }
+        let is_column = |line: &&&str| [" INTEGER", " TEXT", " BLOB"].iter().any(|kind| line.contains(kind));
+        for line in lines.iter().filter(|line| line.starts_with("    ")).filter(is_column) {
+            assert!(line.contains("-- "), "no comment in {line}");
         }
     }
 }

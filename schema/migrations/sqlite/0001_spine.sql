@@ -3,7 +3,7 @@
 
 -- Where lines come from: one row per index that is or was read.
 CREATE TABLE source (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     address TEXT NOT NULL UNIQUE,      -- as the operator named it
     download TEXT,                     -- the `dl` template of its config.json; NULL: it names no address
     cursor_commit TEXT,                -- last index commit stored; NULL on an index without history
@@ -14,7 +14,7 @@ CREATE TABLE source (
 
 -- One row per crate, whatever its spelling.
 CREATE TABLE krate (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     canonical TEXT NOT NULL UNIQUE,    -- lower case, `-` folded to `_`
     name TEXT NOT NULL,                -- the published spelling
     revision INTEGER NOT NULL DEFAULT 0 -- grows with every stored reading that changed something: the fence against two writers
@@ -22,19 +22,19 @@ CREATE TABLE krate (
 
 -- What a sparse index said of a crate when it was last asked: lets it answer "not modified".
 CREATE TABLE reading (
-    source_id INTEGER NOT NULL REFERENCES source (id),
-    krate_id INTEGER NOT NULL REFERENCES krate (id),
-    etag TEXT,
-    last_modified TEXT,
+    source_id INTEGER NOT NULL REFERENCES source (id), -- the index it comes from
+    krate_id INTEGER NOT NULL REFERENCES krate (id), -- the crate
+    etag TEXT,                         -- as the index gave it
+    last_modified TEXT,                -- as the index gave it
     doubtful_since INTEGER,            -- since when it lacks what is held; a deletion is believed when it says so again later
-    read_at INTEGER NOT NULL,
+    read_at INTEGER NOT NULL,          -- when it was last asked
     PRIMARY KEY (source_id, krate_id)
 ) STRICT, WITHOUT ROWID;
 
 -- One row per release: one generation of one version. Never deleted; a release gone from the index is a tombstone.
 CREATE TABLE release (
-    id INTEGER PRIMARY KEY,
-    krate_id INTEGER NOT NULL REFERENCES krate (id),
+    id INTEGER PRIMARY KEY,            -- number in this database
+    krate_id INTEGER NOT NULL REFERENCES krate (id), -- the crate
     num TEXT NOT NULL,                 -- the version, build metadata included
     num_no_build TEXT NOT NULL,        -- the version without it
     semver_ord BLOB,                   -- sorts as SemVer precedence does; NULL when the version is no SemVer
@@ -52,7 +52,7 @@ CREATE INDEX release_checksum ON release (checksum);
 
 -- What a release depends on, as its line says. An edited line closes rows and opens others; a yank touches none.
 CREATE TABLE dependency (
-    release_id INTEGER NOT NULL REFERENCES release (id),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
     from_seq INTEGER NOT NULL,         -- the change that opened it; 0 for a baseline
     ordinal INTEGER NOT NULL,          -- position in the line
     canonical TEXT NOT NULL,           -- canonical name of the package depended on
@@ -60,8 +60,8 @@ CREATE TABLE dependency (
     package TEXT,                      -- its real name, when renamed
     req TEXT NOT NULL,                 -- the requirement, as published
     kind TEXT NOT NULL,                -- normal, build, dev
-    optional INTEGER NOT NULL,
-    default_features INTEGER NOT NULL,
+    optional INTEGER NOT NULL,         -- 1: only with a feature that asks for it
+    default_features INTEGER NOT NULL, -- 1: the dependency's default feature is on
     features TEXT NOT NULL,            -- JSON array
     target TEXT,                       -- triple or cfg(…); NULL: every target
     registry TEXT,                     -- another registry's index; NULL: this one
@@ -72,52 +72,52 @@ CREATE INDEX dependency_canonical ON dependency (canonical, release_id);
 
 -- One counter numbers changes and events alike, so that one cursor reads both.
 CREATE TABLE sequence (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    last INTEGER NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    last INTEGER NOT NULL              -- the last number given out
 ) STRICT;
 INSERT INTO sequence (id, last) VALUES (1, 0);
 
 -- What happened to the index, in order. Append-only: everything else about the index can be rebuilt from it.
 CREATE TABLE change (
-    seq INTEGER PRIMARY KEY,
-    source_id INTEGER NOT NULL REFERENCES source (id),
+    seq INTEGER PRIMARY KEY,           -- its number; grows, with gaps
+    source_id INTEGER NOT NULL REFERENCES source (id), -- the index it comes from
     release_id INTEGER REFERENCES release (id), -- NULL for a change of the whole index
     kind TEXT NOT NULL,                -- added, yanked, version_deleted, … (design 02)
     name TEXT,                         -- published spelling
-    num TEXT,
-    checksum BLOB,
+    num TEXT,                          -- the version
+    checksum BLOB,                     -- after the change; before it, for a deletion
     fields TEXT NOT NULL,              -- JSON array: names of the index fields that differ
     index_commit TEXT,                 -- NULL on an index without history
     at INTEGER NOT NULL,               -- commit time, or time of observation
     observed_at INTEGER NOT NULL,      -- when this system stored it
-    line_before TEXT,
-    line_after TEXT
+    line_before TEXT,                  -- raw line, byte for byte
+    line_after TEXT                    -- raw line, byte for byte
 ) STRICT;
 CREATE INDEX change_release ON change (release_id);
 CREATE INDEX change_duplicate ON change (kind) WHERE kind = 'duplicate_line';
 
 -- What could not be read, kept with its evidence until a later reading makes it good.
 CREATE TABLE quarantine (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,            -- number in this database
     origin TEXT NOT NULL,              -- `index` or `advisories`
     path TEXT NOT NULL,                -- file in the index or in the database
     line INTEGER NOT NULL,             -- from 1; 0 for a whole file
     raw TEXT NOT NULL,                 -- the text, as read
-    reason TEXT NOT NULL,
-    first_seen_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,              -- why it cannot be read
+    first_seen_at INTEGER NOT NULL,    -- since when
     UNIQUE (origin, path, line)
 ) STRICT;
 
 -- "This step of this release is due": the truth from which jobs are made, and made again after any loss.
 CREATE TABLE due (
-    release_id INTEGER NOT NULL REFERENCES release (id),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
     step TEXT NOT NULL,                -- download, inspect, verify, match, publish
     token INTEGER NOT NULL,            -- grows with every marking; a handler clears only the token it read
     at INTEGER NOT NULL,               -- not before
     priority INTEGER NOT NULL,         -- lower goes first
     tries INTEGER NOT NULL DEFAULT 0,  -- failed tries since it was marked
     starts INTEGER NOT NULL DEFAULT 0, -- starts without an outcome: a job that kills its process shows here
-    last_error TEXT,
+    last_error TEXT,                   -- why the last try failed
     dead INTEGER NOT NULL DEFAULT 0,   -- 1: given up, waits for `provenance retry`
     delivered_until INTEGER,           -- handed to the queue; not handed out again before this time
     PRIMARY KEY (release_id, step)
@@ -126,37 +126,37 @@ CREATE INDEX due_next ON due (step, priority, at) WHERE dead = 0;
 
 -- The outcome of a download.
 CREATE TABLE archive (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     state TEXT NOT NULL,               -- ok, mismatch, gone, no-address
     found BLOB,                        -- sha256 of the bytes that came; equal to the promised one when ok
     size INTEGER,                      -- bytes that came
     origin TEXT,                       -- a folder or an address
     http_status INTEGER,               -- of the refusal, when gone
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL                -- when
 ) STRICT;
 
 -- What was found inside an archive.
 CREATE TABLE inspection (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     checksum BLOB NOT NULL,            -- of the archive inspected
-    compressed_size INTEGER NOT NULL,
+    compressed_size INTEGER NOT NULL,  -- bytes of the archive
     unpacked_size INTEGER NOT NULL,    -- sum of the sizes of its files
-    n_files INTEGER NOT NULL,
+    n_files INTEGER NOT NULL,          -- how many entries it has
     manifest TEXT,                     -- JSON; NULL when there is no readable one
     claim TEXT,                        -- JSON of .cargo_vcs_info.json; NULL when there is no readable one
     findings TEXT NOT NULL,            -- JSON: kept findings and totals by code
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL                -- when
 ) STRICT;
 
 -- The entries of an archive with their digests: one compressed document per checksum, shared by releases of equal bytes.
 CREATE TABLE entry_document (
-    checksum BLOB PRIMARY KEY,
-    document BLOB NOT NULL
+    checksum BLOB PRIMARY KEY,         -- sha256 of the archive
+    document BLOB NOT NULL             -- deflated JSON of its entries, with a version
 ) STRICT, WITHOUT ROWID;
 
 -- The states of the advisory database that were loaded, in order.
 CREATE TABLE advisory_db (
-    db_seq INTEGER PRIMARY KEY,
+    db_seq INTEGER PRIMARY KEY,        -- its number; grows
     db_commit TEXT NOT NULL,           -- git commit, or a digest of the files
     at INTEGER NOT NULL,               -- when that state was made
     source TEXT NOT NULL,              -- an address, a folder, or `snapshot`
@@ -166,7 +166,7 @@ CREATE TABLE advisory_db (
 -- Every text an advisory had while it was followed; the open row is the present one.
 CREATE TABLE advisory_revision (
     advisory TEXT NOT NULL,            -- its id
-    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq), -- the state that brought it
     to_db_seq INTEGER,                 -- the state that changed or removed it; NULL while it stands
     path TEXT NOT NULL,                -- file in the database
     canonical TEXT,                    -- the crate; NULL for the toolchain's own
@@ -178,16 +178,16 @@ CREATE INDEX advisory_revision_canonical ON advisory_revision (canonical) WHERE 
 
 -- Other ids of the same thing, upper case, for look-ups by any id.
 CREATE TABLE advisory_alias (
-    alias TEXT NOT NULL,
-    advisory TEXT NOT NULL,
+    alias TEXT NOT NULL,               -- CVE-, GHSA- and other ids
+    advisory TEXT NOT NULL,            -- the advisory it stands for
     PRIMARY KEY (alias, advisory)
 ) STRICT, WITHOUT ROWID;
 
 -- Which advisory covers which release, and since when.
 CREATE TABLE advisory_match (
-    release_id INTEGER NOT NULL REFERENCES release (id),
-    advisory TEXT NOT NULL,
-    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq),
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
+    advisory TEXT NOT NULL,            -- its id
+    from_db_seq INTEGER NOT NULL REFERENCES advisory_db (db_seq), -- the state that brought it
     to_db_seq INTEGER,                 -- the state that retracted it; NULL while it stands
     flags TEXT NOT NULL,               -- JSON array (design 05)
     PRIMARY KEY (release_id, advisory, from_db_seq)
@@ -196,27 +196,27 @@ CREATE INDEX advisory_match_advisory ON advisory_match (advisory) WHERE to_db_se
 
 -- The published row, one per release; written by `publish` alone. Read it through the view.
 CREATE TABLE provenance (
-    release_id INTEGER PRIMARY KEY REFERENCES release (id),
+    release_id INTEGER PRIMARY KEY REFERENCES release (id), -- the release
     checksum_state TEXT NOT NULL,      -- ok, mismatch, gone, no-address, unchecked, pending, error
     verdict TEXT NOT NULL,             -- outcome of the source check (design 04)
     advisory_state TEXT NOT NULL,      -- pending, unknown, none-known, affected
-    worst_kind TEXT,
-    worst_severity TEXT,
-    badge_label TEXT NOT NULL,
-    badge_message TEXT NOT NULL,
-    badge_tone TEXT NOT NULL,
+    worst_kind TEXT,                   -- of the advisories that cover it; NULL: none
+    worst_severity TEXT,               -- the same; unscored is a value of its own
+    badge_label TEXT NOT NULL,         -- left side of the badge
+    badge_message TEXT NOT NULL,       -- right side of the badge
+    badge_tone TEXT NOT NULL,          -- good, neutral, caution, bad
     document TEXT NOT NULL,            -- JSON: the whole row, as the contract's schema says
     rules TEXT NOT NULL,               -- version of the rule that wrote it
-    checked_at INTEGER NOT NULL,
-    changed_at INTEGER NOT NULL
+    checked_at INTEGER NOT NULL,       -- when the facts were last looked at
+    changed_at INTEGER NOT NULL        -- when the row last said something new
 ) STRICT;
 
 -- What changed in the published rows, in one order with `change`.
 CREATE TABLE event (
-    seq INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
+    seq INTEGER PRIMARY KEY,           -- its number, from the same sequence as changes
+    at INTEGER NOT NULL,               -- when
     kind TEXT NOT NULL,                -- provenance_changed
-    release_id INTEGER REFERENCES release (id),
+    release_id INTEGER REFERENCES release (id), -- the release
     payload TEXT NOT NULL              -- JSON
 ) STRICT;
 

@@ -97,9 +97,10 @@ async fn about_archive(store: &dyn Store, release: &Release, row: &ProvenanceRow
             release.checksum,
             archive.at
         ),
-        (ChecksumState::Gone, Some(archive)) => {
-            format!("archive: the registry answered {} at {}", archive.http_status.unwrap_or_default(), archive.at)
-        }
+        (ChecksumState::Gone, Some(archive)) => match archive.http_status {
+            Some(status) => format!("archive: the registry answered {status} at {}", archive.at),
+            None => format!("archive: the registry serves another one under this number since {}", archive.at),
+        },
         (ChecksumState::NoAddress, _) => {
             "archive: the index names no address, and no local folder has it (--archives DIR)".to_owned()
         }

@@ -1,6 +1,6 @@
 //! `provenance index`: read the crates' lines, fetch and inspect what was selected, match, write rows, print them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use follow::FollowError;
 use queue::{IndexReader, KrateOutcome, Progress, QueueError, ReadReport};
 use schema::{Clock as _, KrateName, Priority, Release, ReleaseId, Sha256, Step, VersionNum};
-use store::{Checks as _, Index as _, Results as _, Store, Work as _};
+use store::{ArchiveState, Checks as _, Index as _, Results as _, Store, Work as _};
 use store_sqlite::SqliteStore;
 
 use super::subject::Subject;
@@ -82,6 +82,8 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
         other => other?,
     }
 
+    // Lines edited while archives were fetched have other releases by now.
+    let selected = select(store.as_ref(), &selection, &mut Vec::new()).await?;
     let summary = report::summary(store.as_ref(), &selected, started.elapsed()).await?;
     if prints {
         report::print(&summary, store.as_ref(), settings).await?;
@@ -258,18 +260,21 @@ fn report_choice(
     }
 }
 
-/// Marks what has no archive yet. What is waiting for a later try is tried now: a person asked for it.
+/// Marks what has no archive yet. What is waiting for a later try is tried now: a person asked for it. An archive that is
+/// not the promised one was looked at twice and is here as evidence; it is not fetched again.
 async fn mark_missing(store: &SqliteStore, selected: &[Release]) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
-    let present: BTreeSet<_> = store.with_archive(&ids).await?.into_iter().collect();
-    let missing: Vec<_> = ids.iter().copied().filter(|id| !present.contains(id)).collect();
+    let states: BTreeMap<_, _> = store.archive_states(&ids).await?.into_iter().collect();
+    let settled = |id: &&ReleaseId| matches!(states.get(id), Some(ArchiveState::Ok | ArchiveState::Mismatch));
+    let missing: Vec<_> = ids.iter().filter(|id| !settled(id)).copied().collect();
     store.mark(&missing, Step::Download, Priority::FRESH, now).await?;
     store.revive(Some(&ids), now).await?;
     let held_up: Vec<_> = store.open_marks(&ids, Step::Inspect).await?.into_iter().map(|mark| mark.release).collect();
     store.mark(&held_up, Step::Inspect, Priority::FRESH, now).await?;
-    // A download that was not asked for before is a state of its own: the row says `pending` at once.
-    store.mark(&missing, Step::Publish, Priority::FRESH, now).await?;
+    // A download that was never asked for before is a state of its own: the row says `pending` at once.
+    let new: Vec<_> = missing.into_iter().filter(|id| !states.contains_key(id)).collect();
+    store.mark(&new, Step::Publish, Priority::FRESH, now).await?;
     Ok(())
 }
 

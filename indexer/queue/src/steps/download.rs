@@ -1,7 +1,7 @@
 //! Fetching one archive. Other bytes than promised are looked at twice, and the index line once more, before they are a finding.
 
 use ::download::{Origin, Outcome, Wanted};
-use schema::{Release, Step};
+use schema::{Release, Sha256, Step};
 use store::{ArchiveRow, ArchiveState, Mark};
 use tracing::warn;
 
@@ -9,12 +9,13 @@ use crate::{Engine, QueueError};
 
 pub(crate) async fn download(engine: &Engine, mark: Mark) -> Result<(), QueueError> {
     let Some(release) = engine.store.releases_of(&[mark.release]).await?.pop() else { return Ok(()) };
-    let mut outcome = fetch(engine, &release).await?;
-    if matches!(outcome, Outcome::Mismatch { .. }) && line_was_edited(engine, &release).await? {
-        // The index promises something else by now: that is another release, and it has its own mark.
-        outcome = fetch(engine, &release).await?;
+    let outcome = fetch(engine, &release).await?;
+    let mut row = archive_row(engine, &outcome)?;
+    if row.state == ArchiveState::Mismatch && row.found == checksum_offered_now(engine, &release).await? {
+        // The line was edited in between: what came is what the index promises now, for another release that has its own
+        // mark. Of this one there is nothing to be had any more, and nobody is to be accused.
+        row = ArchiveRow { state: ArchiveState::Gone, found: None, size: None, origin: None, ..row };
     }
-    let row = archive_row(engine, &outcome)?;
     let next: &[Step] = match row.state {
         ArchiveState::Ok => &[Step::Inspect, Step::Publish],
         ArchiveState::Mismatch | ArchiveState::Gone | ArchiveState::NoAddress => &[Step::Publish],
@@ -41,19 +42,19 @@ async fn fetch(engine: &Engine, release: &Release) -> Result<Outcome, QueueError
     Ok(outcome)
 }
 
-/// Reads the crate's lines again. Whether the release is no longer what the index offers under this number.
-async fn line_was_edited(engine: &Engine, release: &Release) -> Result<bool, QueueError> {
-    let Some(reader) = &engine.reader else { return Ok(false) };
+/// Reads the crate's lines again. What the index promises under this number by now, when that is another release.
+async fn checksum_offered_now(engine: &Engine, release: &Release) -> Result<Option<Sha256>, QueueError> {
+    let Some(reader) = &engine.reader else { return Ok(None) };
     if let Err(failure) = reader.read_again(&release.key.name, engine.clock.now()).await {
         // Without a second look at the line the first one stands; the finding says what came.
         warn!(release = %release.key, "the index line could not be read again: {}", failure.in_one_line());
-        return Ok(false);
+        return Ok(None);
     }
     let now = engine.store.releases(&release.key.name.canonical()).await?.unwrap_or_default();
     let offered = now.iter().rfind(|other| other.key.num == release.key.num && other.deleted_at.is_none());
-    let Some(offered) = offered.filter(|offered| offered.id != release.id) else { return Ok(false) };
+    let Some(offered) = offered.filter(|offered| offered.id != release.id) else { return Ok(None) };
     engine.store.mark(&[offered.id], Step::Download, schema::Priority::FRESH, engine.clock.now()).await?;
-    Ok(true)
+    Ok(Some(offered.checksum))
 }
 
 fn ignored_local(outcome: &Outcome) -> &[::download::IgnoredLocal] {

@@ -36,14 +36,17 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
     Ok(())
 }
 
+/// An outcome stands until another one takes its place: a second fetch that waits or fails makes nothing unknown.
 fn download_state(facts: &PublishFacts) -> DownloadState {
-    if let Some(open) = facts.open.iter().find(|open| open.step == Step::Download) {
-        return match &open.error {
-            Some(reason) => DownloadState::Failed { reason: reason.clone() },
-            None => DownloadState::Waiting,
+    let Some(archive) = &facts.archive else {
+        return match facts.open.iter().find(|open| open.step == Step::Download) {
+            None => DownloadState::NotAsked,
+            Some(open) => match &open.error {
+                Some(reason) => DownloadState::Failed { reason: reason.clone() },
+                None => DownloadState::Waiting,
+            },
         };
-    }
-    let Some(archive) = &facts.archive else { return DownloadState::NotAsked };
+    };
     match archive.state {
         ArchiveState::Ok => DownloadState::Ok { compressed_size: archive.size.unwrap_or_default() },
         ArchiveState::Mismatch => match archive.found {

@@ -2,9 +2,9 @@
 
 -- One row per comparison. The last one by id is the present answer; the verdict follows from the facts by a versioned rule.
 CREATE TABLE source_check (
-    id INTEGER PRIMARY KEY,
-    release_id INTEGER NOT NULL REFERENCES release (id),
-    at INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY,            -- number in this database
+    release_id INTEGER NOT NULL REFERENCES release (id), -- the release
+    at INTEGER NOT NULL,               -- when
     cause TEXT NOT NULL,               -- first, recheck, rules, asked
     repository TEXT,                   -- key of the repository looked at; NULL when there was none
     verdict TEXT NOT NULL,             -- outcome (design 04)
@@ -19,7 +19,7 @@ CREATE TABLE ref_observation (
     repository TEXT NOT NULL,          -- key: clone address in lower case
     name TEXT NOT NULL,                -- refs/heads/…, refs/tags/…
     commit_id TEXT NOT NULL,           -- the commit it led to, annotated tags peeled
-    first_seen_at INTEGER NOT NULL,
-    last_seen_at INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,    -- when it was first seen so
+    last_seen_at INTEGER NOT NULL,     -- when it was last seen so
     PRIMARY KEY (repository, name, commit_id)
 ) STRICT, WITHOUT ROWID;
