@@ -265,7 +265,7 @@ fn advisory(id: &str, text: &str, aliases: &[&str]) -> AdvisoryWrite {
         withdrawn: None,
         patched: Vec::new(),
         unaffected: Vec::new(),
-        functions: Default::default(),
+        functions: std::collections::BTreeMap::new(),
         url: None,
         licence: Licence::Cc0,
     };
@@ -341,7 +341,7 @@ fn a_row_is_written_against_its_mark_and_read_back_whole() {
         assert_eq!(store.rows(&alpha()).await.unwrap(), []);
         let mark = taken(store.as_ref(), Step::Publish).await[0];
         store.finish_rows(&[RowWrite { mark, row: row.clone(), changed: true }], NOW).await.unwrap();
-        assert_eq!(store.rows(&alpha()).await.unwrap(), [row.clone()]);
+        assert_eq!(store.rows(&alpha()).await.unwrap(), std::slice::from_ref(&row));
         assert_eq!(store.rows_of(&[release]).await.unwrap(), [(release, row)]);
         assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap(), []);
         assert_eq!(store.row_counts().await.unwrap(), [("unchecked".to_owned(), "unknown".to_owned(), 1)]);

@@ -135,3 +135,9 @@ pub(crate) fn rows(home: &Home, krates: &[&str]) -> Vec<Value> {
     }
     rows
 }
+
+/// Says in one line that a test is skipped, and why.
+pub(crate) fn skip(why: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+}

@@ -1,6 +1,6 @@
 //! The rule's table: facts on the left, the row's words on the right; then what must hold for any facts at all.
 
-use crate::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState, Published, RULES, publish};
+use crate::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState, Published, RULES, SourceState, publish};
 use proptest::prelude::*;
 use schema::{
     AdvisoryId, AdvisoryKind as Kind, AdvisoryState, ChecksumState, Finding, FindingCode, Findings, Generation,

@@ -219,7 +219,11 @@ async fn empty(path: &Path) -> Outcome<SqlitePool> {
     let store = SqliteStore::open(path).await?;
     store.note_source(&SourceState { address: "bench".to_owned(), ..SourceState::default() }).await?;
     store.close().await;
-    let options = SqliteConnectOptions::new().filename(path).pragma("synchronous", "NORMAL").foreign_keys(true);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .pragma("synchronous", "NORMAL")
+        .pragma("cache_size", "-131072")
+        .foreign_keys(true);
     Ok(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?)
 }
 

@@ -29,6 +29,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../schema/migrations/sqlite");
 /// How long a writer waits for another process before it says that the database is busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
+/// Pages the writer keeps in memory, in KiB. The default of 2 MiB makes a bulk load read its indexes again and again.
+const WRITER_CACHE_KIB: &str = "-131072";
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -117,7 +119,11 @@ impl SqliteStore {
         // A reader leaves the file as it is; the journal's kind is kept in it.
         let options = if create { options.journal_mode(SqliteJournalMode::Wal) } else { options };
         let failed = |source: sqlx::Error| error::opening(path, &source);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone().pragma("cache_size", WRITER_CACHE_KIB))
+            .await
+            .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.create_if_missing(false))

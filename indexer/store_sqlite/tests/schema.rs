@@ -10,27 +10,26 @@ fn schema(path: &str) -> PathBuf {
 }
 
 /// Every table, view and index of a fresh database, as SQLite keeps their texts, comments included.
-async fn end_state() -> String {
-    let folder = tempfile::tempdir().unwrap();
+async fn end_state() -> Result<String, Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
     let path = folder.path().join("fresh.sqlite");
-    SqliteStore::open(&path).await.unwrap().close().await;
-    let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    SqliteStore::open(&path).await?.close().await;
+    let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
     let texts: Vec<String> = sqlx::query_scalar(
         "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name NOT LIKE '\\_sqlx%' ESCAPE '\\'
          ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, name",
     )
     .fetch_all(&pool)
-    .await
-    .unwrap();
+    .await?;
     let head =
         "-- The end state of the migrations, for people; a test keeps it true. Why a table is there: migrations/.\n";
-    format!("{head}\n{};\n", texts.join(";\n\n"))
+    Ok(format!("{head}\n{};\n", texts.join(";\n\n")))
 }
 
 #[tokio::test]
 async fn the_end_state_for_people_is_current() {
     let path = schema("provenance.sql");
-    let made = end_state().await;
+    let made = end_state().await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
     if std::env::var_os("UPDATE_CONTRACT").is_some() {
         std::fs::write(&path, &made).unwrap();
