@@ -39,6 +39,25 @@ pub enum QueueError {
     /// Something a step needs is not there (any more).
     #[error("{0}")]
     Missing(String),
+    /// The brake: an index that lost so much at once is more likely broken than right. Nothing is changed.
+    #[error(
+        "the index lacks {gone} of {held} crates at once; that is more than the {limit} believed, and nothing is changed; \
+         if it is true, run again with --allow-mass-deletion"
+    )]
+    MassDeletion {
+        /// Crates that would become tombstones.
+        gone: usize,
+        /// Crates held.
+        held: usize,
+        /// How many are believed.
+        limit: usize,
+    },
+    /// Another process follows this source.
+    #[error("another process leads on {source_name}; it lets go when it ends, or when its lease does")]
+    NotLeading {
+        /// The source.
+        source_name: String,
+    },
     /// The run was interrupted from outside.
     #[error("interrupted; what was done is stored, run again to go on")]
     Interrupted,

@@ -290,7 +290,7 @@ fn is_in_doubt(held: Option<&StoredKrate>, n_deleted: usize, now: Timestamp) -> 
     n_deleted > 0 && since.is_none_or(|since| now < since.plus_seconds(DOUBT_SECONDS))
 }
 
-fn stored_lines(krate: &StoredKrate) -> Vec<StoredLine> {
+pub(crate) fn stored_lines(krate: &StoredKrate) -> Vec<StoredLine> {
     let line = |release: &store::StoredRelease| StoredLine {
         release: release.id,
         num: release.num.clone(),
@@ -302,7 +302,7 @@ fn stored_lines(krate: &StoredKrate) -> Vec<StoredLine> {
     krate.releases.iter().map(line).collect()
 }
 
-fn n_changes(write: &KrateWrite) -> usize {
+pub(crate) fn n_changes(write: &KrateWrite) -> usize {
     let of = |line: &LineWrite| match line {
         LineWrite::Insert { changes, .. } | LineWrite::Update { changes, .. } | LineWrite::Delete { changes, .. } => {
             changes.len()
@@ -312,7 +312,7 @@ fn n_changes(write: &KrateWrite) -> usize {
     write.lines.iter().map(of).sum()
 }
 
-fn krate_write(
+pub(crate) fn krate_write(
     held: Option<&StoredKrate>,
     asked: &KrateName,
     reconciled: Reconciled,

@@ -4,6 +4,7 @@
 mod advisories;
 mod checks;
 mod error;
+mod following;
 mod index;
 mod results;
 mod rows;
@@ -12,6 +13,7 @@ mod work;
 pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
+pub use following::{FollowWrite, Following};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
     StoredKrate, StoredRelease,
@@ -21,6 +23,6 @@ pub use rows::{PublishFacts, RowWrite, Rows};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
-pub trait Store: Index + Work + Results + Checks + Advisories + Rows + Send + Sync {}
+pub trait Store: Index + Following + Work + Results + Checks + Advisories + Rows + Send + Sync {}
 
-impl<T: Index + Work + Results + Checks + Advisories + Rows + Send + Sync> Store for T {}
+impl<T: Index + Following + Work + Results + Checks + Advisories + Rows + Send + Sync> Store for T {}

@@ -19,31 +19,48 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<AppliedKrate>, StoreError> {
         let mut transaction = self.begin().await?;
-        self.claim_krates(&mut transaction, writes).await?;
-        let ids = self.krate_ids(&mut transaction, writes).await?;
-        let n_changes = writes.iter().flat_map(|write| &write.lines).map(|line| changes_of(line).len()).sum::<usize>();
-        let first_seq = self.reserve(&mut transaction, i64::try_from(n_changes).unwrap_or(i64::MAX)).await?;
+        self.apply_in(&mut transaction, source, &[], writes, now).await?;
+        self.commit(transaction).await?;
+        Ok(writes.iter().map(applied).collect())
+    }
+
+    /// The same inside a transaction of the caller's; `index_changes` belong to no crate and come first.
+    pub(crate) async fn apply_in(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        source: i64,
+        index_changes: &[Change],
+        writes: &[KrateWrite],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.claim_krates(transaction, writes).await?;
+        let ids = self.krate_ids(transaction, writes).await?;
+        let of_krates = writes.iter().flat_map(|write| &write.lines).map(|line| changes_of(line).len()).sum::<usize>();
+        let n_changes = index_changes.len() + of_krates;
+        let first_seq = self.reserve(transaction, i64::try_from(n_changes).unwrap_or(i64::MAX)).await?;
         let last_id: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM release")
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut **transaction)
             .await
             .failing_on(self, "number new releases")?;
 
         let mut batch = Batch { next_seq: first_seq, next_release: last_id + 1, ..Batch::default() };
+        for change in index_changes {
+            batch.record(None, change);
+        }
         for write in writes {
             let Some(krate) = ids.get(write.name.canonical().as_str()) else {
                 return Err(StoreError::Conflict { what: format!("crate {}", write.name) });
             };
             batch.add(*krate, write, now);
         }
-        self.write_batch(&mut transaction, source, &batch, now).await?;
-        self.write_readings(&mut transaction, source, writes, &ids, now).await?;
-        self.write_quarantine(&mut transaction, "index", writes, now).await?;
-        let edited = self.inspected_in(&mut transaction, &batch.edited).await?;
-        self.mark_in(&mut transaction, &edited, Step::Inspect, Priority::FRESH, now).await?;
-        self.mark_in(&mut transaction, &batch.to_match, Step::Match, Priority::FRESH, now).await?;
-        self.mark_in(&mut transaction, &batch.to_publish, Step::Publish, Priority::FRESH, now).await?;
-        self.commit(transaction).await?;
-        Ok(writes.iter().map(applied).collect())
+        self.write_batch(transaction, source, &batch, now).await?;
+        self.write_readings(transaction, source, writes, &ids, now).await?;
+        self.write_quarantine(transaction, "index", writes, now).await?;
+        let edited = self.inspected_in(transaction, &batch.edited).await?;
+        self.mark_in(transaction, &edited, Step::Inspect, Priority::FRESH, now).await?;
+        self.mark_in(transaction, &batch.to_match, Step::Match, Priority::FRESH, now).await?;
+        self.mark_in(transaction, &batch.to_publish, Step::Publish, Priority::FRESH, now).await?;
+        Ok(())
     }
 
     /// Makes new crates known and moves the others' revision on; a crate that another writer moved is a conflict.
@@ -247,10 +264,14 @@ impl<'w> Batch<'w> {
                 LineWrite::Record { .. } => None,
             };
             for change in changes {
-                self.changes.push(ChangeInsert::new(self.next_seq, release, change));
-                self.next_seq += 1;
+                self.record(release, change);
             }
         }
+    }
+
+    fn record(&mut self, release: Option<i64>, change: &'w Change) {
+        self.changes.push(ChangeInsert::new(self.next_seq, release, change));
+        self.next_seq += 1;
     }
 
     fn add_dependencies(&mut self, release: i64, seq: i64, dependencies: &'w [IndexDependency]) {

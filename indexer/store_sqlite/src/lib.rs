@@ -5,6 +5,7 @@ mod advisories;
 mod apply;
 mod checks;
 mod error;
+mod following;
 mod index;
 mod lock;
 mod results;

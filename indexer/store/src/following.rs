@@ -1,0 +1,72 @@
+//! Following one source for years: who leads, how far it was read, and batches stored together with their cursor.
+
+use async_trait::async_trait;
+use schema::{Change, KrateName, Timestamp};
+
+use crate::{KrateWrite, QuarantineWrite, StoreError};
+
+/// What a follower of a whole index needs beyond [`crate::Index`].
+#[async_trait]
+pub trait Following {
+    /// Takes the lead of a source for `holder` until `until`, and gives the fencing token that every write must show.
+    ///
+    /// `None`: somebody else leads and has not let go. The same holder takes it anew, with a new token.
+    async fn lead(
+        &self,
+        source: i64,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<i64>, StoreError>;
+
+    /// Lets go of the lead; nothing happens when it was lost already.
+    async fn resign(&self, source: i64, token: i64) -> Result<(), StoreError>;
+
+    /// How far the source was read, as the last [`FollowWrite`] said; `None` before the first.
+    async fn cursor(&self, source: i64) -> Result<Option<String>, StoreError>;
+
+    /// Every crate that has a live release, by name.
+    async fn live_krates(&self) -> Result<Vec<KrateName>, StoreError>;
+
+    /// Stores one batch in one transaction: crates, changes of the whole index, quarantine, due marks, cursor; renews the lead.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the token is not the last one given, or a crate was moved by another writer; nothing
+    /// is stored then.
+    async fn apply_batch(&self, write: &FollowWrite, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes how a round went: `None`, that the source was read to its head.
+    ///
+    /// # Errors
+    /// As [`Following::apply_batch`].
+    async fn note_round(
+        &self,
+        source: i64,
+        token: i64,
+        failure: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// One batch of a followed index, decided and ready to be stored.
+#[derive(Clone, Debug)]
+pub struct FollowWrite {
+    /// Which source.
+    pub source: i64,
+    /// The token [`Following::lead`] gave.
+    pub token: i64,
+    /// Until when the lead is renewed.
+    pub lead_until: Timestamp,
+    /// Changes that belong to no crate; they come before the crates' own.
+    pub changes: Vec<Change>,
+    /// The crates, each once.
+    pub krates: Vec<KrateWrite>,
+    /// Files that are none of a crate.
+    pub quarantine: Vec<QuarantineWrite>,
+    /// The last commit read to its end; `None` before the first.
+    pub commit: Option<String>,
+    /// What to go on from, in the follower's words.
+    pub cursor: String,
+    /// Since when every change is recorded; `None` leaves what is stored.
+    pub complete_since: Option<Timestamp>,
+}

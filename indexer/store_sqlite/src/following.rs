@@ -1,0 +1,126 @@
+//! The lead of a source, its cursor, and batches stored together with it.
+
+use async_trait::async_trait;
+use schema::{KrateName, Timestamp};
+use sqlx::{Sqlite, Transaction};
+use store::{FollowWrite, Following, StoreError};
+
+use crate::SqliteStore;
+use crate::error::Failing;
+use crate::row::unreadable;
+
+#[async_trait]
+impl Following for SqliteStore {
+    async fn lead(
+        &self,
+        source: i64,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar(
+            "UPDATE source SET fencing = fencing + 1, lease_holder = ?2, lease_until = ?4
+             WHERE id = ?1 AND (lease_holder IS NULL OR lease_holder = ?2 OR lease_until <= ?3) RETURNING fencing",
+        )
+        .bind(source)
+        .bind(holder)
+        .bind(now.as_micros())
+        .bind(until.as_micros())
+        .fetch_optional(&self.writer)
+        .await
+        .failing_on(self, "take the lead of a source")
+    }
+
+    async fn resign(&self, source: i64, token: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE source SET lease_holder = NULL, lease_until = NULL WHERE id = ? AND fencing = ?")
+            .bind(source)
+            .bind(token)
+            .execute(&self.writer)
+            .await
+            .failing_on(self, "let go of the lead of a source")?;
+        Ok(())
+    }
+
+    async fn cursor(&self, source: i64) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT cursor FROM source WHERE id = ?")
+            .bind(source)
+            .fetch_optional(&self.readers)
+            .await
+            .failing_on(self, "read the cursor of a source")
+            .map(Option::flatten)
+    }
+
+    async fn live_krates(&self) -> Result<Vec<KrateName>, StoreError> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM krate WHERE EXISTS (
+                 SELECT 1 FROM release WHERE release.krate_id = krate.id AND release.deleted_at IS NULL)
+             ORDER BY canonical",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "list the crates")?;
+        names.iter().map(|name| KrateName::parse(name).map_err(|why| unreadable("crate name", &why))).collect()
+    }
+
+    async fn apply_batch(&self, write: &FollowWrite, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        self.move_cursor(&mut transaction, write).await?;
+        self.apply_in(&mut transaction, write.source, &write.changes, &write.krates, now).await?;
+        if !write.quarantine.is_empty() {
+            let paths: Vec<_> = write.quarantine.iter().map(|bad| bad.path.clone()).collect();
+            let bad: Vec<_> = write.quarantine.iter().collect();
+            self.replace_quarantine(&mut transaction, "index", Some(&paths), &bad, now).await?;
+        }
+        self.commit(transaction).await
+    }
+
+    async fn note_round(
+        &self,
+        source: i64,
+        token: i64,
+        failure: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let noted = sqlx::query(
+            "UPDATE source SET last_error = ?3, last_success_at = CASE WHEN ?3 IS NULL THEN ?4 ELSE last_success_at END
+             WHERE id = ?1 AND fencing = ?2",
+        )
+        .bind(source)
+        .bind(token)
+        .bind(failure)
+        .bind(now.as_micros())
+        .execute(&self.writer)
+        .await
+        .failing_on(self, "note how a round went")?;
+        led(noted.rows_affected())
+    }
+}
+
+impl SqliteStore {
+    /// Checks the token and moves the cursor by one statement, first of the transaction: who lost the lead stores nothing.
+    async fn move_cursor(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        write: &FollowWrite,
+    ) -> Result<(), StoreError> {
+        let moved = sqlx::query(
+            "UPDATE source SET cursor = ?3, cursor_commit = ?4, lease_until = ?5,
+                 complete_since = coalesce(?6, complete_since)
+             WHERE id = ?1 AND fencing = ?2",
+        )
+        .bind(write.source)
+        .bind(write.token)
+        .bind(&write.cursor)
+        .bind(&write.commit)
+        .bind(write.lead_until.as_micros())
+        .bind(write.complete_since.map(Timestamp::as_micros))
+        .execute(&mut **transaction)
+        .await
+        .failing_on(self, "move the cursor of a source")?;
+        led(moved.rows_affected())
+    }
+}
+
+fn led(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "the lead of the source".to_owned() }) }
+}
