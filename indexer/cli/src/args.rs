@@ -26,7 +26,7 @@ pub(crate) struct GlobalArgs {
     /// A TOML file with the same names as the long flags
     #[arg(long, global = true, env = "PROVENANCE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The index: sparse | sparse+URL | DIR [default: sparse, as cargo resolves it]
+    /// The index: sparse | sparse+URL | git+URL | DIR [default: sparse, as cargo resolves it]
     #[arg(long, global = true, env = "PROVENANCE_INDEX", value_name = "INDEX")]
     pub(crate) index: Option<String>,
     /// Look here first for NAME-VERSION.crate (may be given more than once)
@@ -90,8 +90,19 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Compare one archive with the repository it names (exit 3: mismatch or review, 4: not verifiable)
     Verify(VerifyArgs),
+    /// Bring the tables up to the head of the index, match and publish; nothing is downloaded
+    Follow(FollowArgs),
     /// What happened to the index since it is watched
     Changes(ChangesArgs),
+    /// Everything that happened, to the index and to the rows, in the order in which it was stored
+    Events {
+        /// Only what came after this number
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: i64,
+        /// One JSON document a line; the only form there is
+        #[arg(long, required = true)]
+        ndjson: bool,
+    },
     /// How far everything is
     Status,
     /// Try everything this program depends on, and say what is wrong
@@ -187,6 +198,22 @@ pub(crate) struct LimitArgs {
     /// Unpacked bytes, or 20 times the compressed ones, whichever is more [default: 536870912]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_unpacked: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FollowArgs {
+    /// Stop at the head
+    #[arg(long, required = true)]
+    pub(crate) once: bool,
+    /// Where the history of changes begins the first time: now | DATE | start
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    pub(crate) from: String,
+    /// Believe an index that lost very many crates at once
+    #[arg(long)]
+    pub(crate) allow_mass_deletion: bool,
+    /// Only say what would change; works on a copy of the database
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -4,7 +4,9 @@ mod affected;
 mod changes;
 mod demo;
 mod doctor;
+mod events;
 mod explain;
+mod follow;
 mod index;
 mod inspect;
 mod migrate;
@@ -28,6 +30,8 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Affected(args) => affected::run(&args, &settings).await,
         Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings).await,
+        Command::Follow(args) => follow::run(&args, &settings).await,
+        Command::Events { after, .. } => events::run(after, &settings).await,
         Command::Changes(args) => changes::run(&args, &settings).await,
         Command::Status => status::run(&settings).await,
         Command::Doctor => doctor::run(&settings).await,

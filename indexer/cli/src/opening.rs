@@ -75,7 +75,7 @@ pub(crate) fn agent(settings: &Settings) -> anyhow::Result<Agent> {
     Ok(Agent::new(agent_options(settings))?)
 }
 
-fn agent_options(settings: &Settings) -> AgentOptions {
+pub(crate) fn agent_options(settings: &Settings) -> AgentOptions {
     let defaults = AgentOptions::default();
     AgentOptions {
         user_agent: settings.user_agent.value.clone().unwrap_or(defaults.user_agent),

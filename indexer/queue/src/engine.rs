@@ -109,6 +109,19 @@ impl Engine {
     /// # Errors
     /// When the store or the job queue fails, or when it was stopped before it was done.
     pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
+        self.run_lanes(&LANES, stop).await
+    }
+
+    /// The same for matching and publishing only: no archive is fetched or opened.
+    ///
+    /// # Errors
+    /// As [`Engine::run_until_idle`].
+    pub async fn run_rows_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
+        let lanes: Vec<_> = LANES.into_iter().filter(|lane| matches!(lane.step, Step::Match | Step::Publish)).collect();
+        self.run_lanes(&lanes, stop).await
+    }
+
+    async fn run_lanes(self: &Arc<Self>, lanes: &[Lane], stop: &CancellationToken) -> Result<(), QueueError> {
         self.announce().await?;
         let workers_stop = CancellationToken::new();
         let workers = tokio::spawn({
@@ -117,7 +130,7 @@ impl Engine {
         });
         tokio::pin!(workers);
         let outcome = tokio::select! {
-            outcome = self.sweep_until_idle(stop) => outcome,
+            outcome = self.sweep_until_idle(lanes, stop) => outcome,
             worked = &mut workers => Err(ended_early(worked)),
         };
         workers_stop.cancel();
@@ -133,7 +146,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn sweep_until_idle(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+    async fn sweep_until_idle(&self, lanes: &[Lane], stop: &CancellationToken) -> Result<(), QueueError> {
         loop {
             if let Some(error) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
@@ -142,8 +155,8 @@ impl Engine {
                 self.drain().await;
                 return Err(QueueError::Interrupted);
             }
-            let delivered = self.sweep().await?;
-            if delivered == 0 && self.is_idle().await? {
+            let delivered = self.sweep(lanes).await?;
+            if delivered == 0 && self.is_idle(lanes).await? {
                 return Ok(());
             }
             let answered = self.answered.notified();
@@ -157,11 +170,11 @@ impl Engine {
 
     /// Turns marks that are due into jobs. A lane is never filled far beyond what it can carry, so that an
     /// interruption leaves little behind and urgent marks are not queued behind many others.
-    async fn sweep(&self) -> Result<usize, QueueError> {
+    async fn sweep(&self, lanes: &[Lane]) -> Result<usize, QueueError> {
         let now = self.clock.now();
         let until = now.plus_seconds(DELIVERY_LEASE_SECONDS);
         let mut delivered = 0;
-        for lane in LANES {
+        for &lane in lanes {
             let room = lane.at_once * 8;
             let limit = lane.batch.saturating_mul(u32::try_from(room).unwrap_or(u32::MAX)).min(4000);
             if self.under_way.load(Ordering::Relaxed) > room * LANES.len() {
@@ -184,9 +197,14 @@ impl Engine {
         Ok(marks.chunks(lane.batch as usize).map(<[Mark]>::to_vec).collect())
     }
 
-    async fn is_idle(&self) -> Result<bool, QueueError> {
+    async fn is_idle(&self, lanes: &[Lane]) -> Result<bool, QueueError> {
         if self.under_way.load(Ordering::Relaxed) > 0 {
             return Ok(false);
+        }
+        if lanes.len() < LANES.len() {
+            let counts = self.store.counts().await?;
+            let is_due = |count: &&store::WorkCount| count.waiting > count.retrying;
+            return Ok(!counts.iter().filter(is_due).any(|count| lanes.iter().any(|lane| lane.step == count.step)));
         }
         let next = self.store.next_due().await?;
         Ok(next.is_none_or(|next| next > self.clock.now()))

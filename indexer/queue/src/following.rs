@@ -30,6 +30,8 @@ pub struct FollowOptions {
     pub git: GitOptions,
     /// Whether the brake is off.
     pub allow_mass_deletion: bool,
+    /// Whether the repository is ours, so that the cursor's commit is to be kept from being collected.
+    pub pin: bool,
 }
 
 /// What a round brought.
@@ -136,7 +138,7 @@ impl Follower {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let (Some(cursor), true) = (cursor, report.batches > 0) {
+        if let (Some(cursor), true) = (cursor, self.options.pin && report.batches > 0) {
             let name = format!("source-{}", self.source.id);
             self.with_index(move |index| index.pin(&name, &cursor)).await??;
         }

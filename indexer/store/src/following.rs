@@ -46,6 +46,22 @@ pub trait Following {
         failure: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Events with a number above `after`, oldest first, at most `limit`. Numbers are shared with changes.
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+}
+
+/// Something that happened to a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its number; grows, with gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What, e.g. `provenance_changed`.
+    pub kind: String,
+    /// A JSON document.
+    pub payload: String,
 }
 
 /// One batch of a followed index, decided and ready to be stored.

@@ -13,7 +13,7 @@ mod work;
 pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
-pub use following::{FollowWrite, Following};
+pub use following::{EventRow, FollowWrite, Following};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
     StoredKrate, StoredRelease,

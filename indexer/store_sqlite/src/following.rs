@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use schema::{KrateName, Timestamp};
 use sqlx::{Sqlite, Transaction};
-use store::{FollowWrite, Following, StoreError};
+use store::{EventRow, FollowWrite, Following, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
-use crate::row::unreadable;
+use crate::row::{get, unreadable};
 
 #[async_trait]
 impl Following for SqliteStore {
@@ -93,6 +93,25 @@ impl Following for SqliteStore {
         .await
         .failing_on(self, "note how a round went")?;
         led(noted.rows_affected())
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        let rows = sqlx::query("SELECT seq, at, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read events")?;
+        rows.iter()
+            .map(|row| {
+                Ok(EventRow {
+                    seq: get(row, "seq")?,
+                    at: Timestamp::from_micros(get(row, "at")?),
+                    kind: get(row, "kind")?,
+                    payload: get(row, "payload")?,
+                })
+            })
+            .collect()
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &ChangesArgs, settings: &Settings) -> anyhow::Resu
     Ok(Exit::Done)
 }
 
-fn as_json(row: &ChangeRow) -> Value {
+pub(super) fn as_json(row: &ChangeRow) -> Value {
     let change = &row.change;
     json!({
         "seq": row.seq, "type": change.kind, "name": change.name, "num": change.num, "checksum": change.checksum,
