@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hostile;

@@ -302,7 +302,7 @@ pub(crate) fn stored_lines(krate: &StoredKrate) -> Vec<StoredLine> {
     krate.releases.iter().map(line).collect()
 }
 
-pub(crate) fn n_changes(write: &KrateWrite) -> usize {
+fn n_changes(write: &KrateWrite) -> usize {
     let of = |line: &LineWrite| match line {
         LineWrite::Insert { changes, .. } | LineWrite::Update { changes, .. } | LineWrite::Delete { changes, .. } => {
             changes.len()
@@ -354,7 +354,8 @@ fn line_writes(decisions: Vec<follow::Decision>, now: Timestamp) -> Vec<LineWrit
             Effect::None => changes.into_iter().for_each(|change| record(&mut writes, change)),
             Effect::Insert { generation, replaces, line } => {
                 if let Some(release) = replaces {
-                    writes.push(LineWrite::Delete { release, at: now, changes: Vec::new() });
+                    let at = changes.first().map_or(now, |change| change.at);
+                    writes.push(LineWrite::Delete { release, at, changes: Vec::new() });
                 }
                 let follow::ReadLine { text, parsed } = *line;
                 writes.push(LineWrite::Insert { generation, line: Box::new(parsed), raw: text, changes });

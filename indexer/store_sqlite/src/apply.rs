@@ -304,7 +304,8 @@ const UPDATE_RELEASES: &str = "UPDATE release SET yanked = held.value ->> 1, pub
      line = held.value ->> 3, index_commit = held.value ->> 4, deleted_at = NULL \
      FROM json_each(?) AS held WHERE release.id = held.value ->> 0";
 
-const DELETE_RELEASES: &str = "UPDATE release SET deleted_at = held.value ->> 1, index_commit = held.value ->> 2 \
+const DELETE_RELEASES: &str = "UPDATE release SET deleted_at = held.value ->> 1, \
+     index_commit = coalesce(held.value ->> 2, index_commit) \
      FROM json_each(?) AS held WHERE release.id = held.value ->> 0";
 
 const CLOSE_DEPENDENCIES: &str = "UPDATE dependency SET to_seq = held.value ->> 1 FROM json_each(?) AS held \
