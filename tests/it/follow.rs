@@ -50,7 +50,7 @@ fn changes_come_once_in_commit_order_and_a_squash_is_one() {
     home.json(&follow);
     assert_eq!(kinds(&home), ["added", "added", "crate_deleted", "yanked", "squash"]);
 
-    let shown = home.json(&["show", "made-up-0", "--json"]);
+    let shown = home.json(&["show", "made-up-0"]);
     assert!(shown["releases"][0]["deleted_at"].is_string(), "{shown}");
     let numbers: Vec<i64> = feed(&home, "events").iter().map(|event| event["seq"].as_i64().unwrap()).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
