@@ -200,7 +200,7 @@ CREATE TABLE source (
     complete_since INTEGER,            -- since when every change was seen; a question about an earlier time is incomplete
     last_success_at INTEGER,           -- when it was last read to its end
     last_error TEXT                    -- why the last reading failed, NULL after a success
-) STRICT;
+, cursor TEXT, lease_holder TEXT, lease_until INTEGER, fencing INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE source_check (
     id INTEGER PRIMARY KEY,            -- number in this database

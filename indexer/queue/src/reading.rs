@@ -1,6 +1,6 @@
 //! Reading crates from an index that is read one crate at a time, and storing what they say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use follow::{
@@ -33,6 +33,8 @@ pub struct IndexReader {
 pub struct ReadReport {
     /// Every crate asked for, as asked.
     pub krates: Vec<(KrateName, KrateOutcome)>,
+    /// The crates among them, each once.
+    seen: HashSet<CanonicalName>,
 }
 
 /// What came of reading one crate.
@@ -200,10 +202,13 @@ impl IndexReader {
                 Err(FollowError::UnknownKrate { tried, .. }) => (KrateOutcome::Unknown { tried }, None),
                 Err(error) => (KrateOutcome::Failed { error, is_held: held.is_some() }, None),
             };
-            // Two spellings of one crate in one batch are one crate; the first one stores it.
-            let canonical = name.canonical();
-            writes.extend(write.filter(|_| !report.krates.iter().any(|(other, _)| other.canonical() == canonical)));
+            // Two spellings of one crate are one crate; the first one stores it.
+            let is_first = report.seen.insert(name.canonical());
+            writes.extend(write.filter(|_| is_first));
             report.krates.push((name, outcome));
+        }
+        if writes.is_empty() {
+            return Ok(());
         }
         match self.store.apply(self.source.id, &writes, now).await {
             Ok(_) => Ok(()),
