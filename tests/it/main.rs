@@ -12,6 +12,8 @@ mod follow;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod exposed;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod restart;

@@ -86,6 +86,8 @@ pub(crate) enum Command {
     },
     /// Which releases an advisory covers, or what covers a crate or release
     Affected(AffectedArgs),
+    /// Who depends on a crate, and what that means where releases of it are affected
+    Dependents(DependentsArgs),
     /// Look inside one archive
     Inspect(InspectArgs),
     /// Compare one archive with the repository it names (exit 3: mismatch or review, 4: not verifiable)
@@ -159,6 +161,34 @@ pub(crate) struct AffectedArgs {
     /// Exit 5 when an advisory of this kind matches (may be given more than once)
     #[arg(long, value_name = "KIND")]
     pub(crate) deny: Vec<schema::AdvisoryKind>,
+    /// A table of comma-separated values
+    #[arg(long, conflicts_with = "json", group = "format")]
+    pub(crate) csv: bool,
+    /// One OSV record a line and advisory, with the list of affected versions
+    #[arg(long, conflicts_with = "json", group = "format")]
+    pub(crate) osv: bool,
+    /// One OpenVEX document
+    #[arg(long, conflicts_with = "json", group = "format")]
+    pub(crate) vex: bool,
+    /// One SARIF log
+    #[arg(long, conflicts_with = "json", group = "format")]
+    pub(crate) sarif: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DependentsArgs {
+    /// NAME, NAME@VER or NAME@REQ: whose dependents
+    #[arg(value_name = "NAME[@REQ]")]
+    pub(crate) subject: String,
+    /// Only the releases this advisory covers count as affected
+    #[arg(long, value_name = "ID")]
+    pub(crate) advisory: Option<String>,
+    /// Those exposed through others as well, each with a path that explains it
+    #[arg(long)]
+    pub(crate) transitive: bool,
+    /// As the index was at this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
     /// A table of comma-separated values
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,

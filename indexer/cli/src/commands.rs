@@ -3,6 +3,7 @@
 mod affected;
 mod changes;
 mod demo;
+mod dependents;
 mod doctor;
 mod events;
 mod explain;
@@ -28,6 +29,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Show(args) => show::run(&args, &settings).await,
         Command::Explain { subject } => explain::run(&subject, &settings).await,
         Command::Affected(args) => affected::run(&args, &settings).await,
+        Command::Dependents(args) => dependents::run(&args, &settings).await,
         Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Follow(args) => follow::run(&args, &settings).await,

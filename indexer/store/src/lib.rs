@@ -5,6 +5,7 @@ mod advisories;
 mod checks;
 mod error;
 mod following;
+mod exposure;
 mod index;
 mod results;
 mod rows;
@@ -14,6 +15,7 @@ pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, S
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
 pub use following::{EventRow, FollowWrite, Following};
+pub use exposure::{DependencyRow, Exposure, ExposurePage, ReleaseRow};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
     StoredKrate, StoredRelease,
@@ -23,6 +25,9 @@ pub use rows::{PublishFacts, RowWrite, Rows};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
-pub trait Store: Index + Following + Work + Results + Checks + Advisories + Rows + Send + Sync {}
+pub trait Store: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync {}
 
-impl<T: Index + Following + Work + Results + Checks + Advisories + Rows + Send + Sync> Store for T {}
+impl<T> Store for T where
+    T: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync
+{
+}

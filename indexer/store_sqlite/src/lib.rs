@@ -6,6 +6,7 @@ mod apply;
 mod checks;
 mod error;
 mod following;
+mod exposure;
 mod index;
 mod lock;
 mod results;

@@ -16,6 +16,8 @@ use crate::table::{self, cell};
 use crate::text::{complain, count, say, shown};
 use crate::{Exit, document, opening};
 
+mod report;
+
 pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
@@ -30,6 +32,8 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
         document::print(answer);
     } else if args.csv {
         answer.print_csv();
+    } else if args.osv || args.vex || args.sarif {
+        report::print(args, &answer, as_of);
     } else {
         answer.print(settings);
         say(&document::as_of_words(&as_of, SystemClock.now()));
@@ -41,6 +45,7 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
 struct Answer {
     query: String,
     advisories: Vec<AdvisoryFacts>,
+    stored: Vec<StoredAdvisory>,
     rows: Vec<MatchRow>,
     next: BTreeMap<i64, NextSafe>,
     /// Releases of the crates concerned that are not matched yet: the answer is not complete without them.
@@ -73,12 +78,14 @@ impl Answer {
         let mut answer = Self {
             query: query.to_owned(),
             advisories: advisories.iter().map(|stored| stored.facts.clone()).collect(),
+            stored: Vec::new(),
             rows,
             next: BTreeMap::new(),
             n_pending: 0,
             not_indexed: Vec::new(),
         };
         answer.look_at_krates(store, &advisories).await?;
+        answer.stored = advisories;
         Ok(answer)
     }
 
@@ -185,7 +192,7 @@ impl Answer {
                 num(next.compatible),
                 num(next.any),
             ];
-            say(&cells.map(|cell| csv_cell(&cell)).join(","));
+            say(&export::csv_row(cells.iter().map(String::as_str)));
         }
     }
 
@@ -268,22 +275,4 @@ fn state_words(row: &MatchRow) -> String {
         words.push("yanked".to_owned());
     }
     words.join(", ")
-}
-
-/// RFC 4180, and nothing a spreadsheet would take for a formula.
-fn csv_cell(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_neither_two_nor_a_formula() {
-        assert_eq!(csv_cell("plain"), "plain");
-        assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
-    }
 }

@@ -1,0 +1,288 @@
+//! `provenance dependents`: who depends on a crate, what that means where releases of it are affected, and who is exposed
+//! through others. It builds the graph of the whole index anew, now or as it was at a time.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Context as _, bail};
+use graph::{Dependent, DependentState, Edge, Graph, ReleaseNode};
+use schema::{CanonicalName, Clock as _, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
+use semver::{Version, VersionReq};
+use serde_json::{Value, json};
+use store::Store;
+
+use crate::args::DependentsArgs;
+use crate::clock::SystemClock;
+use crate::settings::Settings;
+use crate::table::{self, cell};
+use crate::text::{complain, count, say};
+use crate::{Exit, document, opening};
+
+/// Releases read at once.
+const PAGE: u32 = 20_000;
+
+pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    let (name, asked) = Asked::parse(&args.subject)?;
+    let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
+    let opened = opening::to_read(settings).await?;
+    let store: &dyn Store = opened.store.as_ref();
+    let whole = Whole::read(store, at).await?;
+    let affected = affected(store, &whole, &name, &asked, args.advisory.as_deref()).await?;
+    let rows = whole.rows(&name.canonical(), &affected, args.transitive);
+    let known = whole.graph.releases(&name.canonical()).next().is_some();
+    if !known && rows.is_empty() {
+        let [krates, ..] = store.totals().await?;
+        bail!("crate {name} is not in the database, which knows {krates} crates, and nothing there depends on it");
+    }
+    if !known {
+        complain(&format!("note: no release of {name} is known here, so it cannot be said what its dependents take"));
+    }
+    let complete = is_complete(store, at).await?;
+    if settings.json {
+        let documents: Vec<_> = rows.iter().map(Row::as_json).collect();
+        let as_of = document::as_of(store).await?;
+        document::print(json!({
+            "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
+            "affected": affected.len(), "dependents": documents,
+        }));
+    } else if args.csv {
+        say("name,num,req,kind,optional,state,yanked,deleted_at,path");
+        rows.iter().for_each(|row| say(&export::csv_row(row.cells().iter().map(String::as_str))));
+    } else {
+        print(&rows, settings);
+        say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
+    }
+    if !complete {
+        complain("note: not every change since then was seen, so this answer may lack some");
+    }
+    Ok(Exit::Done)
+}
+
+/// Which releases of the crate are meant.
+enum Asked {
+    All,
+    One(VersionNum),
+    Within(VersionReq),
+}
+
+impl Asked {
+    fn parse(text: &str) -> anyhow::Result<(KrateName, Self)> {
+        let (name, rest) = text.split_once('@').map_or((text, None), |(name, rest)| (name, Some(rest)));
+        let name = KrateName::parse(name).with_context(|| format!("read {text:?} as NAME or NAME@REQ"))?;
+        let asked = match rest {
+            None => Self::All,
+            // A whole version means that one, not what cargo would take for it in a manifest.
+            Some(num) if Version::parse(num).is_ok() => Self::One(VersionNum::parse(num)?),
+            Some(req) => {
+                Self::Within(VersionReq::parse(req).with_context(|| format!("read {req:?} as a requirement"))?)
+            }
+        };
+        Ok((name, asked))
+    }
+
+    fn means(&self, num: &VersionNum) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == num,
+            Self::Within(req) => num.semver().is_some_and(|version| req.matches(&version)),
+        }
+    }
+}
+
+/// The releases asked about; tombstones, too.
+async fn affected(
+    store: &dyn Store,
+    whole: &Whole,
+    name: &KrateName,
+    asked: &Asked,
+    advisory: Option<&str>,
+) -> anyhow::Result<HashSet<ReleaseId>> {
+    let canonical = name.canonical();
+    let of_krate = whole.graph.releases(&canonical);
+    let mut meant: HashSet<ReleaseId> = of_krate.filter(|(_, num)| asked.means(num)).map(|(id, _)| id).collect();
+    if let Some(id) = advisory {
+        let advisories = store.advisories_by_id(id).await?;
+        if advisories.is_empty() {
+            bail!("no advisory has the id {id:?}");
+        }
+        let ids: Vec<_> = advisories.into_iter().map(|stored| stored.facts.id).collect();
+        let rows = store.matched_by(&ids).await?;
+        let covered: HashSet<_> = rows.iter().filter(|row| row.found.is_affected()).map(|row| row.release.id).collect();
+        meant.retain(|release| covered.contains(release));
+    }
+    Ok(meant)
+}
+
+/// Whether every change up to now was seen since the time asked about.
+async fn is_complete(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<bool> {
+    let Some(at) = at else { return Ok(true) };
+    let sources = store.sources().await?;
+    Ok(!sources.is_empty() && sources.iter().all(|source| source.complete_since.is_some_and(|since| since <= at)))
+}
+
+/// The graph of the whole index, and what it does not hold of releases.
+struct Whole {
+    graph: Graph,
+    names: HashMap<CanonicalName, KrateName>,
+    yanked: HashSet<ReleaseId>,
+    deleted_at: HashMap<ReleaseId, Timestamp>,
+}
+
+impl Whole {
+    async fn read(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<Self> {
+        let (mut nodes, mut edges, mut names) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut yanked, mut deleted_at) = (HashSet::new(), HashMap::new());
+        let mut after = ReleaseId(i64::MIN);
+        loop {
+            let page = store.exposure_page(after, PAGE, at).await?;
+            let Some(last) = page.last else { break };
+            after = last;
+            for release in page.releases {
+                let canonical = release.name.canonical();
+                if release.yanked {
+                    yanked.insert(release.id);
+                }
+                deleted_at.extend(release.deleted_at.map(|at| (release.id, at)));
+                names.entry(canonical.clone()).or_insert(release.name);
+                nodes.push(ReleaseNode {
+                    id: release.id,
+                    canonical,
+                    num: release.num,
+                    yanked: release.yanked,
+                    deleted: release.deleted_at.is_some(),
+                });
+            }
+            edges.extend(page.dependencies.into_iter().map(|row| Edge {
+                from: row.release,
+                to: row.canonical,
+                req: row.req,
+                kind: row.kind,
+                optional: row.optional,
+            }));
+        }
+        let graph = tokio::task::block_in_place(|| Graph::from_rows(nodes, edges));
+        Ok(Self { graph, names, yanked, deleted_at })
+    }
+
+    /// Direct dependents, and after them those exposed through others.
+    fn rows(&self, krate: &CanonicalName, affected: &HashSet<ReleaseId>, transitive: bool) -> Vec<Row> {
+        let known = self.graph.releases(krate).next().is_some();
+        let direct = self.graph.dependents(krate, |release| affected.contains(&release));
+        let mut rows: Vec<Row> = direct.iter().map(|dependent| self.direct(krate, dependent, known)).collect();
+        if transitive {
+            let seen: HashSet<ReleaseId> = direct.iter().map(|dependent| dependent.release).collect();
+            let asked: Vec<_> = affected.iter().copied().collect();
+            let closure = tokio::task::block_in_place(|| self.graph.resolved().closure(&asked));
+            let others = closure.hits().iter().filter(|hit| !seen.contains(&hit.release));
+            rows.extend(others.filter_map(|hit| {
+                let path = closure.path(hit.release).into_iter().map(|release| self.words(release)).collect();
+                self.row(hit.release, path, hit.optional)
+            }));
+        }
+        rows
+    }
+
+    fn direct(&self, krate: &CanonicalName, dependent: &Dependent<'_>, known: bool) -> Row {
+        let taken = VersionReq::parse(dependent.req).ok().and_then(|req| self.graph.resolve(krate, &req));
+        let end = taken.map_or_else(|| self.spelled(krate), |release| self.words(release));
+        Row {
+            name: self.spelled(dependent.canonical),
+            num: dependent.num.clone(),
+            req: Some(dependent.req.to_owned()),
+            kind: Some(dependent.kind),
+            optional: dependent.optional,
+            state: dependent.state.filter(|_| known),
+            yanked: dependent.yanked,
+            deleted_at: self.deleted_at.get(&dependent.release).copied(),
+            path: vec![self.words(dependent.release), end],
+        }
+    }
+
+    /// A hit through others: the requirement that exposes it is the one of the next crate on its path.
+    fn row(&self, release: ReleaseId, path: Vec<String>, optional: bool) -> Option<Row> {
+        let (canonical, num) = self.graph.release(release)?;
+        Some(Row {
+            name: self.spelled(canonical),
+            num: num.clone(),
+            req: None,
+            kind: None,
+            optional,
+            state: None,
+            yanked: self.yanked.contains(&release),
+            deleted_at: self.deleted_at.get(&release).copied(),
+            path,
+        })
+    }
+
+    fn spelled(&self, canonical: &CanonicalName) -> String {
+        self.names.get(canonical).map_or_else(|| canonical.to_string(), ToString::to_string)
+    }
+
+    fn words(&self, release: ReleaseId) -> String {
+        match self.graph.release(release) {
+            Some((canonical, num)) => format!("{}@{num}", self.spelled(canonical)),
+            None => format!("release {}", release.0),
+        }
+    }
+}
+
+/// One line of the answer.
+struct Row {
+    name: String,
+    num: VersionNum,
+    req: Option<String>,
+    kind: Option<DependencyKind>,
+    optional: bool,
+    state: Option<DependentState>,
+    yanked: bool,
+    deleted_at: Option<Timestamp>,
+    path: Vec<String>,
+}
+
+impl Row {
+    fn as_json(&self) -> Value {
+        json!({
+            "name": self.name, "num": self.num, "req": self.req, "kind": self.kind, "optional": self.optional,
+            "state": self.state.map(DependentState::as_str), "direct": self.kind.is_some(), "yanked": self.yanked,
+            "deleted_at": self.deleted_at, "path": self.path,
+        })
+    }
+
+    fn cells(&self) -> [String; 9] {
+        [
+            self.name.clone(),
+            self.num.to_string(),
+            self.req.clone().unwrap_or_default(),
+            self.kind.map(|kind| kind.to_string()).unwrap_or_default(),
+            self.optional.to_string(),
+            self.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            self.yanked.to_string(),
+            self.deleted_at.map(|at| at.to_string()).unwrap_or_default(),
+            self.path.join(" > "),
+        ]
+    }
+}
+
+fn print(rows: &[Row], settings: &Settings) {
+    let mut table = table::table(settings.color, &["release", "requires", "kind", "state", "path"]);
+    for row in rows {
+        let [name, num, req, kind, .., path] = row.cells();
+        let optional = if row.optional { " optional" } else { "" };
+        let gone = match row.deleted_at {
+            Some(at) => format!(" deleted {}", at.date()),
+            None if row.yanked => " yanked".to_owned(),
+            None => String::new(),
+        };
+        let state = row.state.map_or("", DependentState::as_str);
+        table.add_row([
+            cell(&format!("{name}@{num}{gone}")),
+            cell(&req),
+            cell(&format!("{kind}{optional}")),
+            cell(state),
+            cell(&path),
+        ]);
+    }
+    if !rows.is_empty() {
+        say(&table.trim_fmt());
+    }
+    say(&format!("\n{}", count(rows.len(), "dependent")));
+}

@@ -1,0 +1,98 @@
+//! Who depends on whom, in pages: now, or as it was at a time.
+
+use async_trait::async_trait;
+use schema::{DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
+use sqlx::sqlite::SqliteRow;
+use store::{DependencyRow, Exposure, ExposurePage, ReleaseRow, StoreError};
+
+use crate::SqliteStore;
+use crate::error::Failing;
+use crate::row::{get, time, unreadable};
+
+/// `?3` is the time asked about, NULL for now. A later yank or unyank tells what was before it; of deletions and returns
+/// the last one before the time counts. A release was there from its publication, its first change or its first sight on.
+const RELEASES: &str = "SELECT r.id, k.name, r.num,
+         CASE WHEN ?3 IS NULL THEN r.yanked ELSE coalesce(
+             (SELECT c.kind = 'unyanked' FROM change AS c WHERE c.release_id = r.id AND c.at > ?3
+              AND c.kind IN ('yanked', 'unyanked') ORDER BY c.seq LIMIT 1), r.yanked) END AS yanked,
+         CASE WHEN ?3 IS NULL THEN r.deleted_at
+              WHEN r.deleted_at <= ?3 THEN r.deleted_at
+              ELSE (SELECT CASE WHEN c.kind IN ('version_deleted', 'crate_deleted') THEN c.at END
+                    FROM change AS c WHERE c.release_id = r.id AND c.at <= ?3
+                    AND c.kind IN ('version_deleted', 'crate_deleted', 're_added') ORDER BY c.seq DESC LIMIT 1)
+         END AS deleted_at,
+         ?3 IS NULL OR min(r.first_seen_at, coalesce(r.published_at, r.first_seen_at),
+             coalesce((SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id), r.first_seen_at)) <= ?3 AS present
+     FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+     WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
+
+/// A row stood from the change that opened it until the one that closed it.
+const DEPENDENCIES: &str = "SELECT d.release_id, d.canonical, d.req, d.kind, d.optional
+     FROM dependency AS d
+     LEFT JOIN change AS opened ON opened.seq = d.from_seq
+     LEFT JOIN change AS closed ON closed.seq = d.to_seq
+     WHERE d.release_id > ?1 AND d.release_id <= ?2 AND d.registry IS NULL
+     AND CASE WHEN ?3 IS NULL THEN d.to_seq IS NULL
+         ELSE (opened.at IS NULL OR opened.at <= ?3) AND (d.to_seq IS NULL OR closed.at > ?3) END
+     ORDER BY d.release_id, d.from_seq, d.ordinal";
+
+#[async_trait]
+impl Exposure for SqliteStore {
+    async fn exposure_page(
+        &self,
+        after: ReleaseId,
+        limit: u32,
+        at: Option<Timestamp>,
+    ) -> Result<ExposurePage, StoreError> {
+        let at = at.map(Timestamp::as_micros);
+        let rows = sqlx::query(RELEASES)
+            .bind(after.0)
+            .bind(limit)
+            .bind(at)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the releases of the index")?;
+        let mut page = ExposurePage::default();
+        for row in &rows {
+            page.last = Some(ReleaseId(get(row, "id")?));
+            if get::<i64>(row, "present")? != 0 {
+                page.releases.push(release_row(row)?);
+            }
+        }
+        let Some(last) = page.last else { return Ok(page) };
+        let rows = sqlx::query(DEPENDENCIES)
+            .bind(after.0)
+            .bind(last.0)
+            .bind(at)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the dependencies of the index")?;
+        for row in &rows {
+            page.dependencies.extend(dependency_row(row)?);
+        }
+        Ok(page)
+    }
+}
+
+fn release_row(row: &SqliteRow) -> Result<ReleaseRow, StoreError> {
+    Ok(ReleaseRow {
+        id: ReleaseId(get(row, "id")?),
+        name: KrateName::parse(&get::<String>(row, "name")?).map_err(|why| unreadable("crate name", &why))?,
+        num: VersionNum::parse(&get::<String>(row, "num")?).map_err(|why| unreadable("version", &why))?,
+        yanked: get::<i64>(row, "yanked")? != 0,
+        deleted_at: time(row, "deleted_at")?,
+    })
+}
+
+/// `None` for a dependency on what cannot be the name of a crate: nothing can ever resolve it.
+fn dependency_row(row: &SqliteRow) -> Result<Option<DependencyRow>, StoreError> {
+    let Ok(name) = KrateName::parse(&get::<String>(row, "canonical")?) else { return Ok(None) };
+    let kind: String = get(row, "kind")?;
+    Ok(Some(DependencyRow {
+        release: ReleaseId(get(row, "release_id")?),
+        canonical: name.canonical(),
+        req: get(row, "req")?,
+        kind: kind.parse::<DependencyKind>().map_err(|why| unreadable("dependency kind", &why))?,
+        optional: get::<i64>(row, "optional")? != 0,
+    }))
+}
