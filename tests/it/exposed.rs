@@ -174,3 +174,29 @@ fn the_exports_carry_every_affected_version_and_no_other() {
     let (_, words, _) = place.run(&["affected", "bad"]);
     assert!(!words.contains('\u{1b}'), "{words}");
 }
+
+#[test]
+fn filters_narrow_an_answer_and_unscored_is_never_low() {
+    let place = exposed();
+    place.advisory(
+        &AdvisoryBuilder::new("RUSTSEC-2026-9002", "bad", "2026-09-01")
+            .text("cvss", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H")
+            .function("bad::run", &[">=2.0.0"])
+            .unaffected(&["<1.2.0"]),
+    );
+    place.index(&["bad"]);
+    let nums = |filters: &[&str]| {
+        let answer = place.json(&[&["affected", "bad"], filters].concat());
+        let versions = answer["versions"].as_array().unwrap();
+        versions.iter().map(|row| row["num"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(nums(&[]), ["1.0.0", "1.1.0", "1.2.0", "2.0.0"]);
+    assert_eq!(nums(&["--severity", "low"]), ["1.2.0", "2.0.0"]);
+    assert_eq!(nums(&["--unscored"]), ["1.0.0", "1.1.0"]);
+    assert_eq!(nums(&["--severity", "high", "--unscored"]).len(), 4);
+    assert_eq!(nums(&["--has-fix"]), ["1.0.0", "1.1.0"]);
+    assert_eq!(nums(&["--function", "bad::run"]), ["2.0.0"]);
+    assert_eq!(nums(&["--since", "2026-08-02"]), ["1.2.0", "2.0.0"]);
+    assert_eq!(nums(&["--before", "2026-08-02"]), ["1.0.0", "1.1.0"]);
+    assert!(nums(&["--kind", "malicious"]).is_empty());
+}

@@ -164,6 +164,8 @@ pub(crate) struct AffectedArgs {
     /// A table of comma-separated values
     #[arg(long, conflicts_with = "json", group = "format")]
     pub(crate) csv: bool,
+    #[command(flatten)]
+    pub(crate) only: OnlyArgs,
     /// One OSV record a line and advisory, with the list of affected versions
     #[arg(long, conflicts_with = "json", group = "format")]
     pub(crate) osv: bool,
@@ -173,6 +175,35 @@ pub(crate) struct AffectedArgs {
     /// One SARIF log
     #[arg(long, conflicts_with = "json", group = "format")]
     pub(crate) sarif: bool,
+}
+
+/// Which advisories and releases of an answer are wanted; what is not given does not narrow it.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OnlyArgs {
+    /// Only advisories of this kind (may be given more than once)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<schema::AdvisoryKind>,
+    /// Only advisories of this severity or a worse one; those without a score are left out, --unscored takes them in
+    #[arg(long, value_name = "WORD")]
+    pub(crate) severity: Option<schema::SeverityWord>,
+    /// Only advisories without a score; with --severity, those as well
+    #[arg(long)]
+    pub(crate) unscored: bool,
+    /// Only advisories with a patched version
+    #[arg(long)]
+    pub(crate) has_fix: bool,
+    /// Only releases in which this function is affected, by its path
+    #[arg(long, value_name = "PATH")]
+    pub(crate) function: Option<String>,
+    /// Only advisories dated on this day or later
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    /// Only advisories dated before this day
+    #[arg(long, value_name = "DATE")]
+    pub(crate) before: Option<String>,
+    /// Only releases that are neither yanked nor deleted
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 #[derive(Debug, ClapArgs)]

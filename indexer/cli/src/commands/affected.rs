@@ -16,6 +16,7 @@ use crate::table::{self, cell};
 use crate::text::{complain, count, say, shown};
 use crate::{Exit, document, opening};
 
+mod only;
 mod report;
 
 pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Result<Exit> {
@@ -24,7 +25,8 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     if store::Advisories::advisory_db(store).await?.is_none() {
         bail!("no advisory database is loaded; `provenance index` loads one");
     }
-    let answer = Answer::find(store, &args.query).await?;
+    let mut answer = Answer::find(store, &args.query).await?;
+    only::narrow(&mut answer, &args.only)?;
     let as_of = document::as_of(store).await?;
     if settings.json {
         let mut answer = answer.as_json();

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     let whole = Whole::read(store, at).await?;
     let affected = affected(store, &whole, &name, &asked, args.advisory.as_deref()).await?;
     let rows = whole.rows(&name.canonical(), &affected, args.transitive);
-    let known = whole.graph.releases(&name.canonical()).next().is_some();
+    let known = store.releases(&name.canonical()).await?.is_some();
     if !known && rows.is_empty() {
         let [krates, ..] = store.totals().await?;
         bail!("crate {name} is not in the database, which knows {krates} crates, and nothing there depends on it");
