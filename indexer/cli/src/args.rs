@@ -154,6 +154,10 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag on the command line, and clap lets one format through"
+)]
 pub(crate) struct AffectedArgs {
     /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER
     #[arg(value_name = "ID|NAME[@VER]")]

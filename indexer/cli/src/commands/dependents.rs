@@ -46,7 +46,9 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         }));
     } else if args.csv {
         say("name,num,req,kind,optional,state,yanked,deleted_at,path");
-        rows.iter().for_each(|row| say(&export::csv_row(row.cells().iter().map(String::as_str))));
+        for row in &rows {
+            say(&export::csv_row(row.cells().iter().map(String::as_str)));
+        }
     } else {
         print(&rows, settings);
         say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
