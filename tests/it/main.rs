@@ -8,11 +8,11 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod exposed;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod harness;
-#[cfg(test)]
-mod exposed;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) struct GlobalArgs {
     /// The advisory database: URL | DIR | snapshot [default: what is loaded, else the snapshot]
     #[arg(long, global = true, env = "PROVENANCE_ADVISORY_DB", value_name = "DB")]
     pub(crate) advisory_db: Option<String>,
-    /// Where copies of repositories are: a TOML file of [[mirror]] from, to
+    /// Where copies of repositories are: a TOML file whose mirror tables say from and to
     #[arg(long, global = true, env = "PROVENANCE_MIRRORS", value_name = "FILE")]
     pub(crate) mirrors: Option<PathBuf>,
     /// Sent with every request; should name a contact

@@ -4,8 +4,8 @@
 mod advisories;
 mod checks;
 mod error;
-mod following;
 mod exposure;
+mod following;
 mod index;
 mod results;
 mod rows;
@@ -14,8 +14,8 @@ mod work;
 pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
-pub use following::{EventRow, FollowWrite, Following};
 pub use exposure::{DependencyRow, Exposure, ExposurePage, ReleaseRow};
+pub use following::{EventRow, FollowWrite, Following};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
     StoredKrate, StoredRelease,
@@ -27,7 +27,4 @@ pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 /// Everything a backend remembers.
 pub trait Store: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync {}
 
-impl<T> Store for T where
-    T: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync
-{
-}
+impl<T> Store for T where T: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync {}
