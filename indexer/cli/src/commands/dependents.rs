@@ -37,11 +37,13 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         complain(&format!("note: no release of {name} is known here, so it cannot be said what its dependents take"));
     }
     let complete = is_complete(store, at).await?;
+    let (n_pending, whole_index) = (n_pending(store, &name).await?, is_whole(store).await?);
     if settings.json {
         let documents: Vec<_> = rows.iter().map(Row::as_json).collect();
         let as_of = document::as_of(store).await?;
         document::print(json!({
             "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
+            "whole_index": whole_index, "pending": n_pending,
             "affected": affected.len(), "dependents": documents,
         }));
     } else if args.csv {
@@ -52,6 +54,13 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     } else {
         print(&rows, settings);
         say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
+    }
+    if n_pending > 0 && args.advisory.is_some() {
+        complain(&format!("note: {n_pending} releases of {name} are not matched yet and count as not affected here"));
+    }
+    if !whole_index {
+        let [krates, ..] = store.totals().await?;
+        complain(&format!("note: only the {krates} crates indexed here were looked at, not the whole registry"));
     }
     if !complete {
         complain("note: not every change since then was seen, so this answer may lack some");
@@ -112,6 +121,18 @@ async fn affected(
         meant.retain(|release| covered.contains(release));
     }
     Ok(meant)
+}
+
+/// Releases of the crate of which it is not known yet whether an advisory covers them.
+async fn n_pending(store: &dyn Store, name: &KrateName) -> anyhow::Result<usize> {
+    let releases = store.releases(&name.canonical()).await?.unwrap_or_default();
+    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+    Ok(store.open_marks(&ids, schema::Step::Match).await?.len())
+}
+
+/// Whether a whole index is followed, by its commits, and not a list of crates alone.
+async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
+    Ok(store.sources().await?.iter().any(|source| source.cursor_commit.is_some()))
 }
 
 /// Whether every change up to now was seen since the time asked about.
