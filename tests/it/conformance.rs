@@ -156,6 +156,9 @@ fn a_mark_is_delivered_once_and_again_after_its_lease() {
         assert_eq!(after, first);
         store.forget_deliveries().await.unwrap();
         assert_eq!(taken(store.as_ref(), Step::Match).await, first);
+        // Delivered or not, it is due until somebody clears it; other steps are not concerned.
+        assert_eq!(store.next_due(&[Step::Match, Step::Verify]).await.unwrap(), Some(NOW));
+        assert_eq!(store.next_due(&[Step::Verify]).await.unwrap(), None);
     });
 }
 

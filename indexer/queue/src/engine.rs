@@ -109,7 +109,10 @@ impl Engine {
     /// # Errors
     /// When the store or the job queue fails, or when it was stopped before it was done.
     pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
-        self.run_lanes(&LANES, stop).await
+        // Looks that are due at sources nobody wants looked at now stay due.
+        let is_wanted = |lane: &Lane| lane.step != Step::Verify || self.options.sources.is_some();
+        let lanes: Vec<_> = LANES.into_iter().filter(is_wanted).collect();
+        self.run_lanes(&lanes, stop).await
     }
 
     /// The same for matching and publishing only: no archive is fetched or opened.
@@ -201,12 +204,8 @@ impl Engine {
         if self.under_way.load(Ordering::Relaxed) > 0 {
             return Ok(false);
         }
-        if lanes.len() < LANES.len() {
-            let counts = self.store.counts().await?;
-            let is_due = |count: &&store::WorkCount| count.waiting > count.retrying;
-            return Ok(!counts.iter().filter(is_due).any(|count| lanes.iter().any(|lane| lane.step == count.step)));
-        }
-        let next = self.store.next_due().await?;
+        let steps: Vec<_> = lanes.iter().map(|lane| lane.step).collect();
+        let next = self.store.next_due(&steps).await?;
         Ok(next.is_none_or(|next| next > self.clock.now()))
     }
 

@@ -42,8 +42,8 @@ pub trait Work {
     /// Marks given up, with their reason.
     async fn dead(&self) -> Result<Vec<DeadMark>, StoreError>;
 
-    /// When the next mark that only waits for its time becomes due; `None` when nothing waits.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next mark of one of these steps becomes (or became) due; `None` when none is open and alive.
+    async fn next_due(&self, steps: &[Step]) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// A mark as a handler holds it: what it must present to finish it.

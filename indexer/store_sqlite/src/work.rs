@@ -144,11 +144,13 @@ impl Work for SqliteStore {
         rows.iter().map(open_mark).collect()
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = sqlx::query("SELECT min(at) AS at FROM due WHERE dead = 0")
-            .fetch_one(&self.readers)
-            .await
-            .failing_on(self, "look for the next due mark")?;
+    async fn next_due(&self, steps: &[Step]) -> Result<Option<Timestamp>, StoreError> {
+        let row =
+            sqlx::query("SELECT min(at) AS at FROM due WHERE dead = 0 AND step IN (SELECT value FROM json_each(?))")
+                .bind(json(steps)?)
+                .fetch_one(&self.readers)
+                .await
+                .failing_on(self, "look for the next due mark")?;
         time(&row, "at")
     }
 }
