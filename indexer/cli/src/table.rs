@@ -5,11 +5,16 @@ use schema::Tone;
 
 use crate::text::shown;
 
+/// Columns of a terminal below which cells are not wrapped.
+const NARROWEST: u16 = 80;
+
 /// A table with these headings, as wide as the terminal.
 pub(crate) fn table(color: bool, headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::new(' ', '-', ' ', ' ')));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // On a terminal too narrow for columns (or of unknown width) lines that run over are easier to read than letters in a row.
+    let is_wide = table.width().is_some_and(|width| width >= NARROWEST);
+    table.set_content_arrangement(if is_wide { ContentArrangement::Dynamic } else { ContentArrangement::Disabled });
     if color {
         table.enforce_styling();
     } else {

@@ -40,6 +40,12 @@ pub(crate) const LANES: [Lane; 5] = [
 /// How often an idle lane looks for jobs.
 const POLL: Duration = Duration::from_millis(100);
 
+/// apalis looks for jobs at its heartbeat, too; at its default of 30 s a poll that went astray would be felt.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A job that takes long (a large repository) is not another worker's: with the heartbeat, the lease of a delivery.
+const MISSED_HEARTBEATS: usize = 450;
+
 /// The job file, and a way to put jobs into it.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
@@ -102,7 +108,11 @@ impl Delivery {
     }
 
     fn storage(&self, step: Step) -> SqliteStorage<Job> {
-        let config = Config::default().queue(step.as_str()).batch_size(1);
+        let config = Config::default()
+            .queue(step.as_str())
+            .batch_size(1)
+            .heartbeat_interval(HEARTBEAT)
+            .missed_heartbeats(MISSED_HEARTBEATS);
         SqliteStorage::new(&self.pool).with_config(config)
     }
 }
