@@ -57,6 +57,7 @@ async fn paragraphs(store: &dyn Store, release: &Release, row: &ProvenanceRow) -
     because.push(about_archive(store, release, row).await?);
     because.extend(about_inspection(store, release).await?);
     because.push(format!("source: {}", shown(&row.source.words)));
+    because.extend(about_source(store, release).await?);
     because.push(about_advisories(store, row).await?);
     because.push(format!("badge: {} ({})", shown(&row.badge.message), row.badge.tone));
     because.push(format!(
@@ -157,6 +158,18 @@ fn about_findings(findings: &Findings) -> Vec<String> {
         lines.push(format!("finding: {total} in all; `provenance inspect --json` has the rest"));
     }
     lines
+}
+
+/// The story of the last source check, and its reasons.
+async fn about_source(store: &dyn Store, release: &Release) -> anyhow::Result<Vec<String>> {
+    let Some(check) = store.checks(release.id).await?.pop() else { return Ok(Vec::new()) };
+    let told: verify::SourceCheck = serde_json::from_str(&check.document)?;
+    let mut lines: Vec<_> = super::verify::story(&told).into_iter().map(|line| format!("  {line}")).collect();
+    lines.extend(told.reasons.iter().take(20).map(|reason| {
+        let detail = serde_json::Value::Object(reason.detail.clone()).to_string();
+        format!("  reason: {} ({}) {}", shown(&reason.code), reason.severity, shown(&detail))
+    }));
+    Ok(lines)
 }
 
 async fn about_advisories(store: &dyn Store, row: &ProvenanceRow) -> anyhow::Result<String> {

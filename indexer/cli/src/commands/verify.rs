@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use download::Blobs;
 use inspect::{CrateArchive, Expected, Limits};
-use schema::{Clock as _, Inspection, Severity, Timestamp, Tone, Verdict};
+use schema::{Inspection, Severity, Timestamp, Tone, Verdict};
 use store::Store;
 use verify::{
     CachedRepositories, GivenRepository, Options, Repositories, Repository, SourceCheck, Subject as CheckSubject,
@@ -14,7 +14,6 @@ use verify::{
 
 use super::subject::Subject;
 use crate::args::VerifyArgs;
-use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell, toned};
 use crate::text::{say, shown};
@@ -195,6 +194,6 @@ pub(crate) fn story(check: &SourceCheck) -> Vec<String> {
         lines.push(format!("manifest: {}", manifest.status));
         lines.extend(manifest.notes.iter().map(|note| format!("  {}", shown(note))));
     }
-    lines.push(format!("judged by {} at {}", check.rules, SystemClock.now()));
+    lines.push(format!("judged by {}", check.rules));
     lines
 }
