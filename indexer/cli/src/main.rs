@@ -1,4 +1,5 @@
 //! The program `provenance`: arguments, environment, clock, log set-up, wiring. What it does is done in the other rooms.
+#![doc = include_str!("../README.md")]
 
 mod args;
 mod clock;
