@@ -35,6 +35,9 @@ fn follow(clone: &Path, origin: &Repository, cursor: Option<Cursor>, history: Hi
 
 #[test]
 fn a_clone_follows_its_origin_across_squashes() {
+    if !repository::has_git() {
+        return;
+    }
     let (origin, folder) = (Repository::new(), tempfile::tempdir().unwrap());
     let clone = folder.path().join("index.git");
     origin.commit(100, &[("1/a", Some("1"))]);
@@ -75,6 +78,9 @@ fn a_clone_follows_its_origin_across_squashes() {
 
 #[test]
 fn an_origin_that_is_no_repository_leaves_the_clone_as_it_was() {
+    if !repository::has_git() {
+        return;
+    }
     let (origin, folder) = (Repository::new(), tempfile::tempdir().unwrap());
     let clone = folder.path().join("index.git");
     origin.commit(100, &[("1/a", Some("1"))]);
@@ -88,6 +94,9 @@ fn an_origin_that_is_no_repository_leaves_the_clone_as_it_was() {
 
 #[test]
 fn a_shallow_clone_begins_at_its_edge() {
+    if !repository::has_git() {
+        return;
+    }
     let (origin, folder) = (Repository::new(), tempfile::tempdir().unwrap());
     origin.commit(100, &[("1/a", Some("1"))]);
     origin.commit(200, &[("1/b", Some("1"))]);

@@ -78,6 +78,9 @@ fn check(follower: &mut Follower, steps: &[Step], changes: &[&str]) {
 
 #[test]
 fn every_commit_is_read_in_order() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let (a, b) = (line("abcd", "1.0.0", 1), line("e", "0.1.0", 2));
     repository.commit(100, &[("config.json", Some("{\"dl\":\"x\"}")), ("README.md", Some("no crate"))]);
@@ -110,6 +113,9 @@ fn every_commit_is_read_in_order() {
 
 #[test]
 fn the_baseline_is_no_history() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let (a, b) = (line("a", "1.0.0", 1), line("b", "1.0.0", 2));
     repository.commit(100, &[("1/a", Some(&a)), ("config.json", Some("{\"dl\":\"x\"}"))]);
@@ -130,6 +136,9 @@ fn the_baseline_is_no_history() {
 
 #[test]
 fn a_squash_with_the_same_tree_changes_nothing() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     repository.commit(100, &[("1/a", Some(&line("a", "1.0.0", 1)))]);
     let mut follower = Follower::new(&repository, everything());
@@ -146,6 +155,9 @@ fn a_squash_with_the_same_tree_changes_nothing() {
 
 #[test]
 fn a_squash_is_recognised_by_its_tree_when_the_old_commits_are_gone() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     repository.commit(100, &[("1/a", Some(&line("a", "1.0.0", 1)))]);
     let mut follower = Follower::new(&repository, GitOptions::default());
@@ -165,6 +177,9 @@ fn a_squash_is_recognised_by_its_tree_when_the_old_commits_are_gone() {
 
 #[test]
 fn a_squash_with_another_tree_is_told_by_the_trees() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let a = line("a", "1.0.0", 1);
     repository.commit(100, &[("1/a", Some(&a)), ("1/c", Some(&line("c", "1.0.0", 3)))]);
@@ -176,6 +191,9 @@ fn a_squash_with_another_tree_is_told_by_the_trees() {
 
 #[test]
 fn what_happened_before_a_squash_is_read_from_its_snapshot() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let a = line("a", "1.0.0", 1);
     repository.commit(100, &[("1/a", Some(&a))]);
@@ -200,6 +218,9 @@ fn what_happened_before_a_squash_is_read_from_its_snapshot() {
 
 #[test]
 fn a_broken_chain_of_snapshots_is_a_diff_and_a_squash() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let a = line("a", "1.0.0", 1);
     let first = [("1/a", Some(a.as_str()))];
@@ -213,6 +234,9 @@ fn a_broken_chain_of_snapshots_is_a_diff_and_a_squash() {
 
 #[test]
 fn a_lost_cursor_asks_for_a_comparison_of_everything() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let (a, b) = (line("a", "1.0.0", 1), line("b", "1.0.0", 2));
     repository.commit(100, &[("1/a", Some(&a)), ("1/b", Some(&b))]);
@@ -236,6 +260,9 @@ fn a_lost_cursor_asks_for_a_comparison_of_everything() {
 
 #[test]
 fn a_commit_that_touches_everything_comes_in_pieces_and_survives_a_crash() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let names: Vec<String> = (0..25).map(|n| format!("krate{n:02}")).collect();
     let texts: Vec<String> = names.iter().map(|name| line(name, "1.0.0", 1)).collect();
@@ -264,6 +291,9 @@ fn a_commit_that_touches_everything_comes_in_pieces_and_survives_a_crash() {
 
 #[test]
 fn far_behind_means_one_step_unless_the_history_is_wanted() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let a = line("a", "1.0.0", 1);
     repository.commit(100, &[("1/a", Some(&a))]);
@@ -281,6 +311,9 @@ fn far_behind_means_one_step_unless_the_history_is_wanted() {
 
 #[test]
 fn damage_is_quarantined_and_deletes_nothing() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let text = line("abcd", "1.0.0", 1);
     repository.commit(100, &[("ab/cd/abcd", Some(&text)), ("ab/cd/elsewhere", Some(&text)), ("ab/cd/a b", Some("x"))]);
@@ -304,6 +337,9 @@ fn damage_is_quarantined_and_deletes_nothing() {
 
 #[test]
 fn a_file_that_moves_to_lower_case_is_no_deletion() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let text = line("Inflector", "1.0.0", 1);
     repository.commit(100, &[("In/fl/Inflector", Some(&text))]);
@@ -315,6 +351,9 @@ fn a_file_that_moves_to_lower_case_is_no_deletion() {
 
 #[test]
 fn of_a_merge_the_first_parent_counts() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     repository.commit(100, &[("1/a", Some(&line("a", "1.0.0", 1)))]);
     repository.git(&["branch", "side", "master"]);
@@ -332,6 +371,9 @@ fn of_a_merge_the_first_parent_counts() {
 
 #[test]
 fn an_empty_repository_has_nothing_to_say_yet() {
+    if !repository::has_git() {
+        return;
+    }
     let repository = Repository::new();
     let mut follower = Follower::new(&repository, everything());
     check(&mut follower, &[], &[]);

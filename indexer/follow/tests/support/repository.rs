@@ -94,3 +94,15 @@ fn operation(path: &str, text: Option<&str>) -> String {
         None => format!("D {path}\n"),
     }
 }
+
+/// Whether git is on this machine; a test that needs it says so in one line and is skipped (in CI it is a failure).
+pub(crate) fn has_git() -> bool {
+    let found = Command::new("git").arg("--version").output().is_ok();
+    if !found {
+        #[expect(clippy::disallowed_methods, reason = "CI must not skip in silence")]
+        let is_ci = std::env::var_os("CI").is_some();
+        assert!(!is_ci, "git is not on this machine");
+        let _ = writeln!(std::io::stderr(), "skipped: no git on this machine");
+    }
+    found
+}
