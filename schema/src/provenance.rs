@@ -36,7 +36,7 @@ coded! {
     pub enum AdvisoryState {
         /// Not yet matched against the present database.
         Pending = "pending",
-        /// No database was available: nothing can be said.
+        /// Nothing can be said: no database was available, or the number is none that an advisory can name.
         Unknown = "unknown",
         /// Nothing is known as of the database's commit.
         NoneKnown = "none-known",
