@@ -42,20 +42,17 @@ pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// An error and its causes, each said once, harmless for a terminal.
+/// An error and its causes, each said once, harmless for a terminal; the lines of a longer explanation stay lines.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1) {
-        let text = cause.to_string();
-        if !line.contains(&text) {
-            let _ = write!(line, ": {text}");
-        }
-    }
-    line.lines().map(shown).collect::<Vec<_>>().join("\n")
+    joined(error.as_ref()).lines().map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// The same for any error.
+/// The same for any error, in one line.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    shown(&joined(error))
+}
+
+fn joined(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -65,7 +62,7 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         }
         next = cause.source();
     }
-    shown(&line)
+    line
 }
 
 /// `1 release`, `2 releases`.
