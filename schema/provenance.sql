@@ -200,7 +200,7 @@ CREATE TABLE source (
     complete_since INTEGER,            -- since when every change was seen; a question about an earlier time is incomplete
     last_success_at INTEGER,           -- when it was last read to its end
     last_error TEXT                    -- why the last reading failed, NULL after a success
-, cursor TEXT, lease_holder TEXT, lease_until INTEGER, fencing INTEGER NOT NULL DEFAULT 0) STRICT;
+, cursor TEXT, lease_holder TEXT, lease_until INTEGER, fencing INTEGER NOT NULL DEFAULT 0, cursor_at INTEGER, head_commit TEXT, looked_at INTEGER, behind_since INTEGER, comparison TEXT, compared_at INTEGER, drift INTEGER) STRICT;
 
 CREATE TABLE source_check (
     id INTEGER PRIMARY KEY,            -- number in this database
@@ -225,6 +225,8 @@ CREATE INDEX change_release ON change (release_id);
 CREATE INDEX dependency_canonical ON dependency (canonical, release_id);
 
 CREATE INDEX due_next ON due (step, priority, at) WHERE dead = 0;
+
+CREATE INDEX event_release ON event (release_id) WHERE release_id IS NOT NULL;
 
 CREATE INDEX release_checksum ON release (checksum);
 

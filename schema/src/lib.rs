@@ -10,6 +10,7 @@ mod finding;
 mod inspection;
 mod line;
 mod name;
+mod past;
 mod provenance;
 mod release;
 mod source;
@@ -30,6 +31,7 @@ pub use inspection::{
 };
 pub use line::{DependencyKind, IndexDependency, IndexLine, LineError};
 pub use name::{CanonicalName, KrateName, NameError};
+pub use past::Past;
 pub use provenance::{AdvisoryState, AdvisorySummary, AsOf, Badge, ChecksumState, DbSummary, ProvenanceRow, Tone};
 pub use release::{Generation, Release, ReleaseId, ReleaseKey};
 pub use source::{Reason, SourceSummary, Verdict};

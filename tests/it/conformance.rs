@@ -65,7 +65,15 @@ fn change(kind: ChangeKind, num: &str) -> Change {
 
 fn write(revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
     let name = KrateName::parse("alpha").unwrap();
-    KrateWrite { name, revision, lines, quarantine: Vec::new(), reading: Reading::default() }
+    KrateWrite {
+        name,
+        revision,
+        lines,
+        quarantine: Vec::new(),
+        reading: Reading::default(),
+        download: false,
+        signals: Vec::new(),
+    }
 }
 
 fn alpha() -> CanonicalName {

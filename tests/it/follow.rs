@@ -129,6 +129,8 @@ async fn a_leader_that_was_frozen_writes_nothing() {
         krates: Vec::new(),
         quarantine: Vec::new(),
         commit: None,
+        commit_at: None,
+        comparison: None,
         cursor: format!("by {token}"),
         complete_since: None,
     };

@@ -94,6 +94,26 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Bring the tables up to the head of the index, match and publish; nothing is downloaded
     Follow(FollowArgs),
+    /// Follow the index for years: look, fetch, inspect, check, match and publish, until SIGTERM
+    Run(RunArgs),
+    /// Do what is due: fetch, inspect, check, match, publish
+    Work {
+        /// Stop when nothing is due now
+        #[arg(long)]
+        until_idle: bool,
+        /// Do not compare archives with the repositories they name
+        #[arg(long)]
+        no_source: bool,
+    },
+    /// What differs between two releases
+    Diff {
+        /// The earlier one
+        #[arg(value_name = "NAME@A")]
+        before: String,
+        /// The later one
+        #[arg(value_name = "NAME@B")]
+        after: String,
+    },
     /// What happened to the index since it is watched
     Changes(ChangesArgs),
     /// Everything that happened, to the index and to the rows, in the order in which it was stored
@@ -105,8 +125,12 @@ pub(crate) enum Command {
         #[arg(long, required = true)]
         ndjson: bool,
     },
-    /// How far everything is
-    Status,
+    /// How far everything is: lag, work, last success
+    Status {
+        /// Exit 1 when a source is behind or was not read for a while, for probes
+        #[arg(long)]
+        check: bool,
+    },
     /// Try everything this program depends on, and say what is wrong
     Doctor,
     /// Bring the tables up to date
@@ -151,6 +175,9 @@ pub(crate) struct ShowArgs {
     /// NAME or NAME@VER, in any spelling
     #[arg(value_name = "NAME[@VER]")]
     pub(crate) subject: String,
+    /// As it stood at this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -222,8 +249,11 @@ pub(crate) struct DependentsArgs {
     #[arg(long)]
     pub(crate) transitive: bool,
     /// As the index was at this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with = "ever")]
     pub(crate) at: Option<String>,
+    /// Every release that ever required it, with the time it did, edited lines and tombstones included
+    #[arg(long, conflicts_with_all = ["transitive", "advisory"])]
+    pub(crate) ever: bool,
     /// A table of comma-separated values
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
@@ -270,15 +300,55 @@ pub(crate) struct FollowArgs {
     /// Stop at the head
     #[arg(long, required = true)]
     pub(crate) once: bool,
-    /// Where the history of changes begins the first time: now | DATE | start
-    #[arg(long, value_name = "WHEN", default_value = "now")]
-    pub(crate) from: String,
-    /// Believe an index that lost very many crates at once
-    #[arg(long)]
-    pub(crate) allow_mass_deletion: bool,
+    #[command(flatten)]
+    pub(crate) index: FollowedArgs,
+    /// Compare the whole index with the tables as well, and say how much differed
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) compare: bool,
     /// Only say what would change; works on a copy of the database
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// How an index is followed.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FollowedArgs {
+    /// Where the history of changes begins the first time: now | DATE | start
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    pub(crate) from: String,
+    /// A repository that keeps the histories this index has replaced, as branches
+    #[arg(long, value_name = "URL")]
+    pub(crate) history: Option<String>,
+    /// Believe an index that lost very many crates at once
+    #[arg(long)]
+    pub(crate) allow_mass_deletion: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Watch the registry packages of a lock file, on an index that is read crate by crate
+    #[arg(long, value_name = "FILE", conflicts_with = "krates")]
+    pub(crate) lockfile: Option<PathBuf>,
+    /// Watch the crates named in a file, one a line; `#` begins a comment
+    #[arg(long = "crates", value_name = "FILE")]
+    pub(crate) krates: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) index: FollowedArgs,
+    /// Which releases of the past are fetched as well: none | since DATE | all
+    #[arg(long, value_name = "WHICH", num_args = 1..=2, default_value = "none")]
+    pub(crate) backfill: Vec<String>,
+    /// Seconds between two looks at the index, a tenth more or less
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) poll: u32,
+    /// Seconds between two looks at the advisory database
+    #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    pub(crate) advisory_poll: u32,
+    /// Days between two comparisons of the whole index with the tables
+    #[arg(long, value_name = "DAYS", default_value = "7", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) compare_every: u32,
+    /// Do not compare archives with the repositories they name
+    #[arg(long)]
+    pub(crate) no_source: bool,
 }
 
 #[derive(Debug, ClapArgs)]

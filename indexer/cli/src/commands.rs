@@ -4,19 +4,23 @@ mod affected;
 mod changes;
 mod demo;
 mod dependents;
+mod diff;
 mod doctor;
 mod events;
 mod explain;
 mod follow;
+mod followed;
 mod index;
 mod inspect;
 mod migrate;
 mod retry;
+mod run;
 mod show;
 mod snapshot;
 mod status;
 mod subject;
 mod verify;
+mod work;
 
 use crate::Exit;
 use crate::args::Command;
@@ -33,9 +37,12 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Follow(args) => follow::run(&args, &settings).await,
+        Command::Run(args) => run::run(args, &settings).await,
+        Command::Work { until_idle, no_source } => work::run(until_idle, no_source, &settings).await,
+        Command::Diff { before, after } => diff::run(&before, &after, &settings).await,
         Command::Events { after, .. } => events::run(after, &settings).await,
         Command::Changes(args) => changes::run(&args, &settings).await,
-        Command::Status => status::run(&settings).await,
+        Command::Status { check } => status::run(check, &settings).await,
         Command::Doctor => doctor::run(&settings).await,
         Command::Migrate { check } => migrate::run(check, &settings).await,
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,

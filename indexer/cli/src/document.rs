@@ -1,6 +1,6 @@
 //! The JSON documents scripts rely on: one per command, each with `schema_version` and what it rests on.
 
-use schema::{AsOf, DbSummary};
+use schema::{AsOf, DbSummary, Timestamp};
 use serde_json::{Value, json};
 use store::Store;
 
@@ -25,8 +25,15 @@ pub(crate) async fn as_of(store: &dyn Store) -> anyhow::Result<AsOf> {
     })
 }
 
+/// Whether every change was seen since the time asked about, so that the answer can lack nothing.
+pub(crate) async fn is_complete(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<bool> {
+    let Some(at) = at else { return Ok(true) };
+    let sources = store.sources().await?;
+    Ok(!sources.is_empty() && sources.iter().all(|source| source.complete_since.is_some_and(|since| since <= at)))
+}
+
 /// The same in words, for the foot of a table.
-pub(crate) fn as_of_words(as_of: &AsOf, now: schema::Timestamp) -> String {
+pub(crate) fn as_of_words(as_of: &AsOf, now: Timestamp) -> String {
     let advisories = as_of.advisory_db.as_ref().map_or_else(
         || "no advisory database".to_owned(),
         |commit| format!("advisories {}", crate::opening::described(commit, now)),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use advisories::{AdvisorySource, Database};
 use anyhow::{Context as _, bail};
-use download::{Address, Blobs, DownloadLimits};
+use download::{Blobs, DownloadLimits};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
-use queue::{Engine, EngineOptions, IndexReader, Progress, Retries, Sources};
+use queue::{Engine, EngineOptions, IndexReader, Progress, Rereads, Retries, Sources};
 use schema::{Clock, Timestamp};
 use store::Store;
 use store_sqlite::{Lock, SqliteStore};
@@ -84,23 +84,36 @@ pub(crate) fn agent_options(settings: &Settings) -> AgentOptions {
     }
 }
 
-/// The engine over everything that is open.
+/// The engine with a reader of the index, which says where archives are and reads lines anew.
+pub(crate) async fn engine_reading(
+    settings: &Settings,
+    store: Arc<SqliteStore>,
+    agent: Agent,
+    reader: Arc<IndexReader>,
+    progress: Arc<dyn Progress>,
+    sources: Option<Sources>,
+) -> anyhow::Result<Arc<Engine>> {
+    let template = reader.download_template();
+    let engine = engine(settings, store, agent, Some(reader), progress, sources).await?;
+    engine.fetch_from(template.as_deref());
+    Ok(engine)
+}
+
+/// The engine over everything that is open. It fetches nothing until it is told from where.
 pub(crate) async fn engine(
     settings: &Settings,
     store: Arc<SqliteStore>,
     agent: Agent,
-    reader: Option<Arc<IndexReader>>,
+    rereads: Option<Arc<dyn Rereads>>,
     progress: Arc<dyn Progress>,
     sources: Option<Sources>,
 ) -> anyhow::Result<Arc<Engine>> {
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
     let blobs = Blobs::open_dir(&data_dir.join("blobs"))?;
-    let address = reader.as_ref().and_then(|reader| reader.download_template()).map(Address::new);
     let mut jobs = settings.database.value.as_os_str().to_owned();
     jobs.push(".jobs");
     let options = EngineOptions {
-        address,
         archives: settings.archives.value.clone(),
         download_limits: DownloadLimits { compressed_size: settings.max_archive_size.value },
         inspect_limits: inspect::Limits {
@@ -112,7 +125,7 @@ pub(crate) async fn engine(
         jobs: PathBuf::from(jobs),
     };
     let store: Arc<dyn Store> = store;
-    Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, reader, progress, options).await?)
+    Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, rereads, progress, options).await?)
 }
 
 /// How repositories are reached: copies named by `--mirrors` first, then the network, at public addresses only.

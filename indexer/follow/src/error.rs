@@ -103,6 +103,19 @@ impl FollowError {
         matches!(self, Self::Net(NetError::Offline { .. }))
     }
 
+    /// Whether the repository on this machine is damaged, so that a clone of ours is better made anew.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Git { .. } | Self::Fetch(git_transport::GitError::Repository { .. }) => true,
+            // What came over the network is looked at by the indexer; these are about what was there before.
+            Self::Fetch(git_transport::GitError::Git(error)) => {
+                matches!(error.class(), git2::ErrorClass::Odb | git2::ErrorClass::Object)
+            }
+            _ => false,
+        }
+    }
+
     /// A word for this kind of failure; failures of one kind differ in their place alone.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -10,13 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::git::diff::{ConfigDiff, TreeDiff, diff_trees};
 use crate::git::history::Planned;
 use crate::git::repository::IndexRepository;
-use crate::{FollowError, Quarantined, Reading};
+use crate::{FollowError, IndexConfig, Quarantined, Reading};
 
 mod config;
 mod diff;
 mod history;
 mod repository;
+mod source;
 mod trees;
+
+pub use source::GitSource;
 
 /// How far the index was read; kept by the caller in the same transaction as what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +140,17 @@ pub struct ChangedFile {
     pub after: Option<Vec<u8>>,
 }
 
+/// Some files of a whole tree, in the order of their paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The files as they are; there is no before.
+    pub files: Vec<ChangedFile>,
+    /// Files too large to be read.
+    pub quarantine: Vec<Quarantined>,
+    /// The last path looked at, from which to go on; `None` when nothing is left.
+    pub last: Option<String>,
+}
+
 /// An index in a git repository on this machine.
 pub struct GitIndex {
     repository: IndexRepository,
@@ -254,6 +268,43 @@ impl GitIndex {
         Ok(Cursor { commit: zero, tree: zero, within: Some(self.begin(head, Step::Reconcile)?) })
     }
 
+    /// The `config.json` of the head; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the repository cannot be read, or the file is none.
+    pub fn config(&self) -> Result<Option<IndexConfig>, FollowError> {
+        let Some(head) = self.repository.head()? else { return Ok(None) };
+        let Some(text) = self.repository.file(head, IndexConfig::FILE)? else { return Ok(None) };
+        IndexConfig::parse(&text, IndexConfig::FILE).map(Some)
+    }
+
+    /// The crates' files of a tree behind the path `after`, as many as a batch holds: a walk over everything that can stop
+    /// anywhere and go on in another tree.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn files_after(
+        &mut self,
+        tree: GitOid,
+        after: Option<&str>,
+        options: &GitOptions,
+    ) -> Result<Piece, FollowError> {
+        let tree = to_git(tree);
+        self.compare(Oid::ZERO_SHA1, tree)?;
+        let diff = self.last_diff.as_ref().map(|(_, _, diff)| diff);
+        let files = diff.into_iter().flat_map(|diff| &diff.files);
+        let mut behind: Vec<_> = files.filter(|file| after.is_none_or(|after| file.path.as_str() > after)).collect();
+        behind.sort_by(|a, b| a.path.cmp(&b.path));
+        let n_behind = behind.len();
+        behind.truncate(options.max_files.max(1));
+        let some: Vec<_> = behind.into_iter().cloned().collect();
+        let mut piece = Piece { files: Vec::new(), quarantine: Vec::new(), last: None };
+        let n_read = self.repository.load(&some, options, &mut piece.files, &mut piece.quarantine)?;
+        piece.last =
+            some.get(..n_read).and_then(<[_]>::last).filter(|_| n_read < n_behind).map(|file| file.path.clone());
+        Ok(piece)
+    }
+
     /// Every crate that has a file in this tree, by the file's spelling.
     ///
     /// # Errors
@@ -286,10 +337,7 @@ impl GitIndex {
         options: &GitOptions,
     ) -> Result<Batch, FollowError> {
         let (from, to) = (to_git(base_tree), to_git(within.tree));
-        if self.last_diff.as_ref().is_none_or(|(a, b, _)| (*a, *b) != (from, to)) {
-            let diff = diff_trees(&self.repository, (!from.is_zero()).then_some(from), Some(to))?;
-            self.last_diff = Some((from, to, diff));
-        }
+        self.compare(from, to)?;
         let diff = self.last_diff.as_ref().map(|(_, _, diff)| diff);
         let commit = self.repository.commit(to_git(within.commit))?;
         let mut batch = Batch {
@@ -307,7 +355,8 @@ impl GitIndex {
             batch.changes = self.index_changes(&batch, diff)?;
             batch.quarantine.clone_from(&diff.odd);
         }
-        let n_read = self.repository.load(diff.files.get(within.done..).unwrap_or_default(), options, &mut batch)?;
+        let files = diff.files.get(within.done..).unwrap_or_default();
+        let n_read = self.repository.load(files, options, &mut batch.changed, &mut batch.quarantine)?;
         if within.done + n_read < diff.files.len() {
             let done = within.done + n_read;
             batch.cursor = Cursor { commit: base, tree: base_tree, within: Some(Within { done, ..within }) };
@@ -315,6 +364,15 @@ impl GitIndex {
             self.upcoming.finished(to_git(within.commit));
         }
         Ok(batch)
+    }
+
+    /// Compares two trees, unless they are the ones compared last; all zeros stand for the empty tree.
+    fn compare(&mut self, from: Oid, to: Oid) -> Result<(), FollowError> {
+        if self.last_diff.as_ref().is_none_or(|(a, b, _)| (*a, *b) != (from, to)) {
+            let diff = diff_trees(&self.repository, (!from.is_zero()).then_some(from), Some(to))?;
+            self.last_diff = Some((from, to, diff));
+        }
+        Ok(())
     }
 
     /// The changes that belong to no crate: the history replaced, `config.json` edited. A baseline and a reconciliation tell none.

@@ -8,6 +8,7 @@ mod file;
 mod git;
 mod reconcile;
 mod registry;
+mod signals;
 mod source;
 mod spelling;
 
@@ -15,8 +16,9 @@ pub use address::{CargoSettings, IndexAddress};
 pub use config::IndexConfig;
 pub use error::FollowError;
 pub use file::{Quarantined, ReadLine};
-pub use git::{Batch, ChangedFile, Cursor, GitIndex, GitOptions, History, Start, Step, Within};
+pub use git::{Batch, ChangedFile, Cursor, GitIndex, GitOptions, GitSource, History, Piece, Start, Step, Within};
 pub use reconcile::{Context, Decision, Effect, Reading, Reconciled, StoredLine, changes_of_file, reconcile};
 pub use registry::is_public_registry;
+pub use signals::{A_DAY, Recent, Signal, SignalKind, Surroundings, named_dependencies, signals};
 pub use source::{DirIndex, Fetched, FileIndex, Found, SparseIndex, SparseOptions, Validators, looks_stale};
 pub use spelling::spellings;

@@ -3,6 +3,7 @@
 
 mod error;
 mod operations;
+mod packs;
 mod register;
 mod repository;
 mod session;
@@ -10,6 +11,7 @@ mod stream;
 
 pub use crate::error::GitError;
 pub use crate::operations::{FetchStats, RemoteRef, fetch, list_refs};
+pub use crate::packs::consolidate_packs;
 pub use crate::register::init;
 pub use crate::repository::open_or_init_bare;
 pub use crate::session::GitOptions;

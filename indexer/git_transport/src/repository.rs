@@ -50,6 +50,6 @@ fn remove_locks(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn unusable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> GitError {
+pub(crate) fn unusable(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> GitError {
     GitError::Repository { path: path.to_owned(), source: error.into() }
 }

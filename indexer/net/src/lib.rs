@@ -21,6 +21,7 @@ pub use crate::blocking::{BlockingAgent, BlockingAnswer, Exchange};
 pub use crate::error::NetError;
 pub use crate::hosts::HostState;
 pub use crate::options::{AgentOptions, Get};
+pub use crate::pause::jitter;
 
 /// Installs the crypto provider, once per process and before the first agent; a second call changes nothing.
 pub fn install_crypto_provider() {

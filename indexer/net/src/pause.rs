@@ -35,7 +35,8 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// Between 0 and 1, from the standard library's own random keys: good enough to keep workers out of step.
-fn jitter() -> f64 {
+#[must_use]
+pub fn jitter() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 32;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -19,7 +19,7 @@ use crate::blocking::panic_words;
 use crate::database::Known;
 use crate::delivery::{Delivery, LANES, Lane};
 use crate::job::Job;
-use crate::reading::IndexReader;
+use crate::running::Rereads;
 use crate::{Progress, QueueError, Retries, steps};
 
 /// How long a delivery may stay unanswered before it is made again.
@@ -28,10 +28,20 @@ const DELIVERY_LEASE_SECONDS: i64 = 15 * 60;
 /// How often marks are swept when nobody says that there are new ones.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
+/// The same for a process that goes on for years: every result and every nudge makes it look at once.
+const PATROL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// When nothing is due now.
+    Idle,
+    /// When it is told to.
+    Stopped,
+}
+
 /// What the steps need besides the store.
 pub struct EngineOptions {
-    /// Where archives are fetched from; `None` when the index names no address.
-    pub address: Option<Address>,
     /// Folders looked at first for `{name}-{version}.crate`.
     pub archives: Vec<PathBuf>,
     /// What is refused by download.
@@ -62,9 +72,10 @@ pub struct Engine {
     pub(crate) agent: Agent,
     pub(crate) blobs: Blobs,
     pub(crate) options: EngineOptions,
+    address: Mutex<Option<Address>>,
     pub(crate) progress: Arc<dyn Progress>,
     /// Reads a crate's lines anew when an archive is not the promised one.
-    pub(crate) reader: Option<Arc<IndexReader>>,
+    pub(crate) reader: Option<Arc<dyn Rereads>>,
     pub(crate) known: tokio::sync::RwLock<Option<Arc<Known>>>,
     delivery: Delivery,
     under_way: AtomicUsize,
@@ -82,7 +93,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         agent: Agent,
         blobs: Blobs,
-        reader: Option<Arc<IndexReader>>,
+        reader: Option<Arc<dyn Rereads>>,
         progress: Arc<dyn Progress>,
         options: EngineOptions,
     ) -> Result<Arc<Self>, QueueError> {
@@ -93,6 +104,7 @@ impl Engine {
             clock,
             agent,
             blobs,
+            address: Mutex::default(),
             options,
             progress,
             reader,
@@ -104,15 +116,44 @@ impl Engine {
         }))
     }
 
+    /// Archives are fetched from here from now on, by the `dl` template of an index; `None`: it names no address.
+    pub fn fetch_from(&self, template: Option<&str>) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = template.map(Address::new);
+    }
+
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that there are new marks, so that nobody waits for the timer.
+    pub fn nudge(&self) {
+        self.answered.notify_waiters();
+    }
+
+    /// Works as marks become due, until `stop`; then what is under way is finished, for some seconds at most.
+    ///
+    /// # Errors
+    /// When the store or the job queue fails.
+    pub async fn run_until_stopped(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
+        let lanes = self.wanted_lanes();
+        match self.run_lanes(&lanes, Until::Stopped, stop).await {
+            Err(QueueError::Interrupted) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Looks that are due at sources nobody wants looked at now stay due.
+    fn wanted_lanes(&self) -> Vec<Lane> {
+        let is_wanted = |lane: &Lane| lane.step != Step::Verify || self.options.sources.is_some();
+        LANES.into_iter().filter(is_wanted).collect()
+    }
+
     /// Works until no mark is due now, or until `stop`. Marks that wait for a later try stay.
     ///
     /// # Errors
     /// When the store or the job queue fails, or when it was stopped before it was done.
     pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
-        // Looks that are due at sources nobody wants looked at now stay due.
-        let is_wanted = |lane: &Lane| lane.step != Step::Verify || self.options.sources.is_some();
-        let lanes: Vec<_> = LANES.into_iter().filter(is_wanted).collect();
-        self.run_lanes(&lanes, stop).await
+        self.run_lanes(&self.wanted_lanes(), Until::Idle, stop).await
     }
 
     /// The same for matching and publishing only: no archive is fetched or opened.
@@ -121,11 +162,18 @@ impl Engine {
     /// As [`Engine::run_until_idle`].
     pub async fn run_rows_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), QueueError> {
         let lanes: Vec<_> = LANES.into_iter().filter(|lane| matches!(lane.step, Step::Match | Step::Publish)).collect();
-        self.run_lanes(&lanes, stop).await
+        self.run_lanes(&lanes, Until::Idle, stop).await
     }
 
-    async fn run_lanes(self: &Arc<Self>, lanes: &[Lane], stop: &CancellationToken) -> Result<(), QueueError> {
-        self.announce().await?;
+    async fn run_lanes(
+        self: &Arc<Self>,
+        lanes: &[Lane],
+        until: Until,
+        stop: &CancellationToken,
+    ) -> Result<(), QueueError> {
+        if until == Until::Idle {
+            self.announce().await?;
+        }
         let workers_stop = CancellationToken::new();
         let workers = tokio::spawn({
             let (engine, stop) = (Arc::clone(self), workers_stop.clone());
@@ -133,7 +181,7 @@ impl Engine {
         });
         tokio::pin!(workers);
         let outcome = tokio::select! {
-            outcome = self.sweep_until_idle(lanes, stop) => outcome,
+            outcome = self.sweep_on(lanes, until, stop) => outcome,
             worked = &mut workers => Err(ended_early(worked)),
         };
         workers_stop.cancel();
@@ -149,7 +197,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn sweep_until_idle(&self, lanes: &[Lane], stop: &CancellationToken) -> Result<(), QueueError> {
+    async fn sweep_on(&self, lanes: &[Lane], until: Until, stop: &CancellationToken) -> Result<(), QueueError> {
+        let interval = if until == Until::Idle { SWEEP_INTERVAL } else { PATROL_INTERVAL };
         loop {
             if let Some(error) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
@@ -159,13 +208,13 @@ impl Engine {
                 return Err(QueueError::Interrupted);
             }
             let delivered = self.sweep(lanes).await?;
-            if delivered == 0 && self.is_idle(lanes).await? {
+            if until == Until::Idle && delivered == 0 && self.is_idle(lanes).await? {
                 return Ok(());
             }
             let answered = self.answered.notified();
             tokio::select! {
                 () = answered => {}
-                () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+                () = tokio::time::sleep(interval) => {}
                 () = stop.cancelled() => {}
             }
         }

@@ -11,6 +11,8 @@ mod job;
 mod progress;
 mod reading;
 mod retries;
+mod running;
+mod signals;
 mod steps;
 
 pub use database::{DatabaseLoaded, load_database};
@@ -20,3 +22,4 @@ pub use following::{FollowOptions, FollowReport, Follower};
 pub use progress::{Progress, Quiet};
 pub use reading::{IndexReader, KrateOutcome, ReadReport};
 pub use retries::Retries;
+pub use running::{Backfill, Chore, Names, Rereads, RunOptions, Running, WatchList, Watched};

@@ -1,7 +1,7 @@
 //! Reading crates from an index that is read one crate at a time, and storing what they say.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use follow::{
     Context, Effect, Fetched, FileIndex, FollowError, Found, Reading, Reconciled, StoredLine, Validators, looks_stale,
@@ -12,7 +12,7 @@ use schema::{CanonicalName, ChangeKind, KrateName, Timestamp};
 use store::{KrateWrite, LineWrite, QuarantineWrite, SourceState, Store, StoreError, StoredKrate};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Progress, QueueError};
+use crate::{Progress, QueueError, signals};
 
 /// Crates asked for at once; the agent bounds what one host gets of them.
 const AT_ONCE: usize = 32;
@@ -26,6 +26,9 @@ pub struct IndexReader {
     index: FileIndex,
     store: Arc<dyn Store>,
     source: SourceState,
+    /// The `dl` template, as last read.
+    template: Mutex<Option<String>>,
+    download: bool,
 }
 
 /// What came of reading some crates.
@@ -91,13 +94,37 @@ impl IndexReader {
             }
         };
         source.id = store.note_source(&source).await?;
-        Ok((Self { index, store, source }, answered))
+        let template = Mutex::new(source.download.clone());
+        Ok((Self { index, store, source, template, download: false }, answered))
+    }
+
+    /// The same reader, which from now on has releases fetched that are published while it watches.
+    #[must_use]
+    pub fn fetching_new(self) -> Self {
+        Self { download: true, ..self }
+    }
+
+    /// The source's address, as the store knows it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.source.address
     }
 
     /// The `dl` template of the index, as last read.
     #[must_use]
-    pub fn download_template(&self) -> Option<&str> {
-        self.source.download.as_deref()
+    pub fn download_template(&self) -> Option<String> {
+        self.template.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn source_id(&self) -> i64 {
+        self.source.id
+    }
+
+    /// Reads `config.json` anew; a registry may move its archives.
+    pub(crate) async fn refresh_config(&self) -> Result<(), FollowError> {
+        let config = self.index.config().await?;
+        *self.template.lock().unwrap_or_else(PoisonError::into_inner) = config.map(|config| config.dl);
+        Ok(())
     }
 
     /// Reads these crates and stores what they say, some dozen at once. Each failure is one crate's.
@@ -196,7 +223,9 @@ impl IndexReader {
         report: &mut ReadReport,
     ) -> Result<(), QueueError> {
         let mut writes = Vec::with_capacity(batch.len());
+        let mut of_krates = HashMap::with_capacity(batch.len());
         for (name, held, answer) in batch {
+            of_krates.extend(held.map(|held| (&held.canonical, held)));
             let (outcome, write) = match answer {
                 Ok(answer) => self.decide(held, &name, answer, now),
                 Err(FollowError::UnknownKrate { tried, .. }) => (KrateOutcome::Unknown { tried }, None),
@@ -210,6 +239,7 @@ impl IndexReader {
         if writes.is_empty() {
             return Ok(());
         }
+        signals::add(self.store.as_ref(), &mut writes, &of_krates).await?;
         match self.store.apply(self.source.id, &writes, now).await {
             Ok(_) => Ok(()),
             Err(conflict @ StoreError::Conflict { .. }) if writes.len() == 1 => Err(conflict.into()),
@@ -250,7 +280,8 @@ impl IndexReader {
         let reconciled = reconcile(&stored, text.as_deref().map(str::as_bytes), &context);
         let believed = certain || is_folder || !is_in_doubt(held, reconciled.n_deleted(), now);
         if believed {
-            let write = krate_write(held, &krate, reconciled, validators, now);
+            let download = self.download;
+            let write = KrateWrite { download, ..krate_write(held, &krate, reconciled, validators, now) };
             let outcome = KrateOutcome::Read { changes: n_changes(&write), quarantined: write.quarantine.len() };
             return (outcome, Some(write));
         }
@@ -262,6 +293,8 @@ impl IndexReader {
             lines: Vec::new(),
             quarantine: Vec::new(),
             reading,
+            download: false,
+            signals: Vec::new(),
         });
         (KrateOutcome::Doubtful { since }, write)
     }
@@ -271,11 +304,13 @@ impl IndexReader {
             KrateOutcome::Failed { error, .. } => Some(format!("{name}: {error}")),
             _ => None,
         });
-        let succeeded = failure.is_none();
+        let held = self.store.source(&self.source.address).await?.unwrap_or_else(|| self.source.clone());
         let source = SourceState {
-            last_success_at: if succeeded { Some(now) } else { self.source.last_success_at },
+            last_success_at: if failure.is_none() { Some(now) } else { held.last_success_at },
             last_error: failure,
-            ..self.source.clone()
+            looked_at: Some(now),
+            download: self.download_template(),
+            ..held
         };
         self.store.note_source(&source).await?;
         Ok(())
@@ -308,13 +343,7 @@ pub(crate) fn stored_lines(krate: &StoredKrate) -> Vec<StoredLine> {
 }
 
 fn n_changes(write: &KrateWrite) -> usize {
-    let of = |line: &LineWrite| match line {
-        LineWrite::Insert { changes, .. } | LineWrite::Update { changes, .. } | LineWrite::Delete { changes, .. } => {
-            changes.len()
-        }
-        LineWrite::Record { .. } => 1,
-    };
-    write.lines.iter().map(of).sum()
+    write.lines.iter().map(|line| line.changes().len()).sum()
 }
 
 pub(crate) fn krate_write(
@@ -342,6 +371,8 @@ pub(crate) fn krate_write(
         revision: held.map_or(0, |held| held.revision),
         quarantine: quarantine.collect(),
         lines: line_writes(reconciled.decisions, now),
+        download: false,
+        signals: Vec::new(),
         reading: store::Reading {
             etag: validators.etag,
             last_modified: validators.last_modified,

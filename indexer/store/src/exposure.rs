@@ -18,6 +18,22 @@ pub trait Exposure {
         limit: u32,
         at: Option<Timestamp>,
     ) -> Result<ExposurePage, StoreError>;
+
+    /// Every dependency on a crate that any release ever had, edited away and of tombstones included, by dependent.
+    async fn dependencies_ever(&self, on: &CanonicalName) -> Result<Vec<PastDependency>, StoreError>;
+}
+
+/// A dependency with the time it stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastDependency {
+    /// The dependent, as it stands now.
+    pub release: ReleaseRow,
+    /// What it was.
+    pub dependency: DependencyRow,
+    /// Since when; `None`: since before it was watched.
+    pub from: Option<Timestamp>,
+    /// When an edit of the line took it away; `None`: it stands, or stood when its release was deleted.
+    pub until: Option<Timestamp>,
 }
 
 /// A page of the index.

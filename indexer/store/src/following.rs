@@ -1,7 +1,7 @@
 //! Following one source for years: who leads, how far it was read, and batches stored together with their cursor.
 
 use async_trait::async_trait;
-use schema::{Change, KrateName, Timestamp};
+use schema::{CanonicalName, Change, ChangeKind, KrateName, Timestamp, VersionNum};
 
 use crate::{KrateWrite, QuarantineWrite, StoreError};
 
@@ -24,6 +24,28 @@ pub trait Following {
 
     /// How far the source was read, as the last [`FollowWrite`] said; `None` before the first.
     async fn cursor(&self, source: i64) -> Result<Option<String>, StoreError>;
+
+    /// Notes a look at the source: when, and where its head was.
+    ///
+    /// # Errors
+    /// As [`Following::apply_batch`].
+    async fn note_look(&self, source: i64, token: i64, look: &Look, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The full comparison under way, in the follower's words; `None` when there is none.
+    async fn comparison(&self, source: i64) -> Result<Option<String>, StoreError>;
+
+    /// What signals are judged by: of some crates the changes after `since` and the last publication, of some others when
+    /// they began.
+    async fn signal_facts(
+        &self,
+        krates: &[CanonicalName],
+        dependencies: &[CanonicalName],
+        since: Timestamp,
+    ) -> Result<SignalFacts, StoreError>;
+
+    /// Releases first seen after `since` that came with a change: how long each took to be seen and to get its row. The
+    /// newest first, at most `limit`.
+    async fn latencies(&self, since: Timestamp, limit: u32) -> Result<Vec<Latency>, StoreError>;
 
     /// Every crate that has a live release, by name.
     async fn live_krates(&self) -> Result<Vec<KrateName>, StoreError>;
@@ -81,8 +103,68 @@ pub struct FollowWrite {
     pub quarantine: Vec<QuarantineWrite>,
     /// The last commit read to its end; `None` before the first.
     pub commit: Option<String>,
+    /// That commit's time.
+    pub commit_at: Option<Timestamp>,
     /// What to go on from, in the follower's words.
     pub cursor: String,
     /// Since when every change is recorded; `None` leaves what is stored.
     pub complete_since: Option<Timestamp>,
+    /// How far a full comparison has come with this batch; `None` when the batch belongs to none.
+    pub comparison: Option<ComparisonWrite>,
+}
+
+/// What becomes of a full comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComparisonWrite {
+    /// It goes on, from what the follower wrote down here.
+    UnderWay(String),
+    /// It is done, and found so many changes that no commit had told.
+    Done {
+        /// How many.
+        drift: u64,
+    },
+}
+
+/// What a look at a source showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The head; `None` on an index without history, or when it could not be asked.
+    pub head: Option<String>,
+    /// The `dl` template of its `config.json`; `None` leaves what is stored.
+    pub download: Option<String>,
+}
+
+/// What signals are judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignalFacts {
+    /// Publications, yanks and unyanks, oldest first.
+    pub recent: Vec<RecentChange>,
+    /// When each crate was last published; crates of which it is not known are left out.
+    pub last_published: Vec<(CanonicalName, Timestamp)>,
+    /// Crates with no release older than asked, and the time of their first.
+    pub began: Vec<(CanonicalName, Timestamp)>,
+}
+
+/// A change of the last hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentChange {
+    /// Whose.
+    pub canonical: CanonicalName,
+    /// What.
+    pub kind: ChangeKind,
+    /// Of which version.
+    pub num: VersionNum,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// From publication to sight to row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// `pubtime`; without one there is nothing to measure from.
+    pub published_at: Timestamp,
+    /// When this system first saw the line.
+    pub first_seen_at: Timestamp,
+    /// When its first row was written; `None` while it waits.
+    pub row_at: Option<Timestamp>,
 }

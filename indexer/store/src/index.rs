@@ -60,12 +60,69 @@ pub struct SourceState {
     pub download: Option<String>,
     /// The last index commit stored.
     pub cursor_commit: Option<String>,
+    /// That commit's time.
+    pub cursor_at: Option<Timestamp>,
+    /// The head of the index at the last look; `None` on an index without history.
+    pub head_commit: Option<String>,
+    /// When it was last asked, whatever came of it.
+    pub looked_at: Option<Timestamp>,
+    /// Since when the cursor is not at the head; `None` while it is.
+    pub behind_since: Option<Timestamp>,
+    /// When the last full comparison with the tables ended.
+    pub compared_at: Option<Timestamp>,
+    /// How many changes it found that no commit had told: zero when nothing was missed.
+    pub drift: Option<u64>,
     /// Since when every change was seen.
     pub complete_since: Option<Timestamp>,
     /// When it was last read to its end.
     pub last_success_at: Option<Timestamp>,
     /// Why the last reading failed.
     pub last_error: Option<String>,
+}
+
+/// Why answers that rest on a source may be older than they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceTrouble {
+    /// It was never read to its end.
+    NeverRead,
+    /// Its head moved on and the tables did not follow.
+    Behind {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It was not read to its end for a while.
+    Unread {
+        /// When it last was.
+        since: Timestamp,
+    },
+}
+
+impl SourceState {
+    /// What a release may take from its publication to its row (design 02, requirement 14: p99 below five minutes).
+    pub const BEHIND_SECONDS: i64 = 300;
+    /// Some looks in a row may fail before it matters.
+    pub const UNREAD_SECONDS: i64 = 900;
+
+    /// Why answers that rest on this source may be too old; `None` when nothing says so.
+    #[must_use]
+    pub fn trouble(&self, now: Timestamp) -> Option<SourceTrouble> {
+        let Some(read) = self.last_success_at else { return Some(SourceTrouble::NeverRead) };
+        match self.behind_since {
+            Some(since) if now > since.plus_seconds(Self::BEHIND_SECONDS) => Some(SourceTrouble::Behind { since }),
+            _ if now > read.plus_seconds(Self::UNREAD_SECONDS) => Some(SourceTrouble::Unread { since: read }),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for SourceTrouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverRead => f.write_str("never read to its end"),
+            Self::Behind { since } => write!(f, "behind its head since {since}"),
+            Self::Unread { since } => write!(f, "not read to its end since {since}"),
+        }
+    }
 }
 
 /// A crate as remembered.
@@ -126,6 +183,19 @@ pub struct KrateWrite {
     pub quarantine: Vec<QuarantineWrite>,
     /// What the source gave along.
     pub reading: Reading,
+    /// Whether releases inserted with a change are to be fetched at once; those of a baseline never are.
+    pub download: bool,
+    /// What deserves a look, as events of kind `signal`: JSON documents, stored with the changes they are about.
+    pub signals: Vec<Signal>,
+}
+
+/// A signal to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// When what it is about happened.
+    pub at: Timestamp,
+    /// A JSON document.
+    pub payload: String,
 }
 
 /// One thing to do to one release, with the changes that record it (none on a baseline).
@@ -171,6 +241,17 @@ pub enum LineWrite {
     },
 }
 
+impl LineWrite {
+    /// The changes it records.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Self::Insert { changes, .. } | Self::Update { changes, .. } | Self::Delete { changes, .. } => changes,
+            Self::Record { change } => std::slice::from_ref(change.as_ref()),
+        }
+    }
+}
+
 /// A line (or file) that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineWrite {
@@ -209,6 +290,8 @@ pub struct AppliedKrate {
 pub struct ChangeRow {
     /// Its number; grows, with gaps.
     pub seq: i64,
+    /// The release it is about; `None` for a change of the whole index, and for a line that another one overrules.
+    pub release: Option<ReleaseId>,
     /// What happened.
     pub change: Change,
 }

@@ -14,11 +14,11 @@ mod work;
 pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
-pub use exposure::{DependencyRow, Exposure, ExposurePage, ReleaseRow};
-pub use following::{EventRow, FollowWrite, Following};
+pub use exposure::{DependencyRow, Exposure, ExposurePage, PastDependency, ReleaseRow};
+pub use following::{ComparisonWrite, EventRow, FollowWrite, Following, Latency, Look, RecentChange, SignalFacts};
 pub use index::{
-    AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
-    StoredKrate, StoredRelease,
+    AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, Signal, SourceState,
+    SourceTrouble, StoredKrate, StoredRelease,
 };
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};

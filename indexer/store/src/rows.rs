@@ -20,6 +20,10 @@ pub trait Rows {
     /// The rows of these releases, with their numbers.
     async fn rows_of(&self, releases: &[ReleaseId]) -> Result<Vec<(ReleaseId, ProvenanceRow)>, StoreError>;
 
+    /// What the last event at or before `at` told of each of these releases' rows: a JSON document. Releases of which no
+    /// row had been written by then are left out.
+    async fn said(&self, releases: &[ReleaseId], at: Timestamp) -> Result<Vec<(ReleaseId, String)>, StoreError>;
+
     /// How many rows there are of each verdict and of each advisory state.
     async fn row_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError>;
 }

@@ -17,6 +17,18 @@ pub trait Work {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Marks live releases without an archive that nobody marked for download, the newest numbers first: those below
+    /// `below`, published (or else seen) at or after `since`, at most `limit`. Gives the lowest number marked.
+    ///
+    /// What is marked or fetched is passed over, so a back-fill that was cut short goes on where it was.
+    async fn mark_backfill(
+        &self,
+        below: ReleaseId,
+        since: Option<Timestamp>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Option<ReleaseId>, StoreError>;
+
     /// Takes marks that are due and not delivered, most urgent first, and notes that they are delivered until `until`.
     async fn deliver(&self, step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Mark>, StoreError>;
 

@@ -112,6 +112,8 @@ fn write(name: &KrateName, text: &str, now: Timestamp) -> KrateWrite {
         lines: lines.collect(),
         quarantine: Vec::new(),
         reading: store::Reading::default(),
+        download: false,
+        signals: Vec::new(),
     }
 }
 

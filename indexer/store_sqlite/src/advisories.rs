@@ -65,7 +65,9 @@ impl Advisories for SqliteStore {
         .await
         .failing_on(self, "find the releases concerned")?;
         let ids: Vec<_> = ids.into_iter().map(ReleaseId).collect();
-        self.mark_in(&mut transaction, &ids, Step::Match, Priority::FRESH, now).await?;
+        // The first state concerns everything; who was published a minute ago must not wait for that.
+        let priority = if first { Priority::BACKFILL } else { Priority::FRESH };
+        self.mark_in(&mut transaction, &ids, Step::Match, priority, now).await?;
         self.commit(transaction).await
     }
 
@@ -85,8 +87,8 @@ impl Advisories for SqliteStore {
     async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let cleared = self.clear_in(&mut transaction, writes.iter().map(|write| write.mark), Step::Match).await?;
-        let cleared_json = json(&cleared)?;
-        let held: std::collections::HashSet<_> = cleared.iter().copied().collect();
+        let held: std::collections::HashSet<_> = cleared.iter().map(|(release, _)| *release).collect();
+        let cleared_json = json(&held)?;
         let found = writes.iter().filter(|write| held.contains(&write.mark.release)).flat_map(|write| &write.matches);
         let rows = found
             .map(|found| Ok((found.release, &found.advisory, json(&found.flags)?)))
@@ -117,7 +119,7 @@ impl Advisories for SqliteStore {
         .execute(&mut *transaction)
         .await
         .failing_on(self, "store matches")?;
-        self.mark_in(&mut transaction, &cleared, Step::Publish, Priority::FRESH, now).await?;
+        self.mark_each_in(&mut transaction, &cleared, Step::Publish, now).await?;
         self.commit(transaction).await
     }
 

@@ -35,8 +35,9 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         self.claim_krates(transaction, writes).await?;
         let ids = self.krate_ids(transaction, writes).await?;
-        let of_krates = writes.iter().flat_map(|write| &write.lines).map(|line| changes_of(line).len()).sum::<usize>();
-        let n_changes = index_changes.len() + of_krates;
+        let of_krates = writes.iter().flat_map(|write| &write.lines).map(|line| line.changes().len()).sum::<usize>();
+        let n_signals = writes.iter().map(|write| write.signals.len()).sum::<usize>();
+        let n_changes = index_changes.len() + of_krates + n_signals;
         let first_seq = self.reserve(transaction, i64::try_from(n_changes).unwrap_or(i64::MAX)).await?;
         let last_id: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM release")
             .fetch_one(&mut **transaction)
@@ -58,7 +59,8 @@ impl SqliteStore {
         self.write_quarantine(transaction, "index", writes, now).await?;
         let edited = self.inspected_in(transaction, &batch.edited).await?;
         self.mark_in(transaction, &edited, Step::Inspect, Priority::FRESH, now).await?;
-        self.mark_in(transaction, &batch.to_match, Step::Match, Priority::FRESH, now).await?;
+        self.mark_each_in(transaction, &batch.to_match, Step::Match, now).await?;
+        self.mark_in(transaction, &batch.to_download, Step::Download, Priority::FRESH, now).await?;
         self.mark_in(transaction, &batch.to_publish, Step::Publish, Priority::FRESH, now).await?;
         Ok(())
     }
@@ -148,6 +150,13 @@ impl SqliteStore {
                 .await
                 .failing_on(self, "store changes")?;
         }
+        if !batch.signals.is_empty() {
+            sqlx::query(INSERT_SIGNALS)
+                .bind(json(&batch.signals)?)
+                .execute(&mut **transaction)
+                .await
+                .failing_on(self, "store signals")?;
+        }
         Ok(())
     }
 
@@ -223,7 +232,9 @@ struct Batch<'w> {
     closed: Vec<(i64, i64)>,
     dependencies: Vec<DependencyInsert<'w>>,
     changes: Vec<ChangeInsert<'w>>,
-    to_match: Vec<ReleaseId>,
+    signals: Vec<(i64, i64, &'w str)>,
+    to_match: Vec<(ReleaseId, Priority)>,
+    to_download: Vec<ReleaseId>,
     to_publish: Vec<ReleaseId>,
     edited: Vec<ReleaseId>,
 }
@@ -231,7 +242,7 @@ struct Batch<'w> {
 impl<'w> Batch<'w> {
     fn add(&mut self, krate: i64, write: &'w KrateWrite, now: Timestamp) {
         for line in &write.lines {
-            let changes = changes_of(line);
+            let changes = line.changes();
             let seq = if changes.is_empty() { 0 } else { self.next_seq };
             let commit = changes.last().and_then(|change| change.commit.as_deref());
             let release = match line {
@@ -240,7 +251,12 @@ impl<'w> Batch<'w> {
                     self.next_release += 1;
                     self.inserts.push(ReleaseInsert::new(id, krate, *generation, line, raw, commit, now));
                     self.add_dependencies(id, seq, &line.dependencies);
-                    self.to_match.push(ReleaseId(id));
+                    let is_baseline = changes.is_empty();
+                    let priority = if is_baseline { Priority::BACKFILL } else { Priority::FRESH };
+                    self.to_match.push((ReleaseId(id), priority));
+                    if write.download && !is_baseline {
+                        self.to_download.push(ReleaseId(id));
+                    }
                     Some(id)
                 }
                 LineWrite::Update { release, line, raw, dependencies_differ, .. } => {
@@ -252,12 +268,12 @@ impl<'w> Batch<'w> {
                     if changes.iter().any(|change| change.kind == ChangeKind::MetadataChanged) {
                         self.edited.push(*release);
                     }
-                    self.to_match.push(*release);
+                    self.to_match.push((*release, Priority::FRESH));
                     Some(release.0)
                 }
                 LineWrite::Delete { release, at, .. } => {
                     self.deletes.push((release.0, at.as_micros(), commit));
-                    self.to_match.push(*release);
+                    self.to_match.push((*release, Priority::FRESH));
                     self.to_publish.push(*release);
                     Some(release.0)
                 }
@@ -266,6 +282,10 @@ impl<'w> Batch<'w> {
             for change in changes {
                 self.record(release, change);
             }
+        }
+        for signal in &write.signals {
+            self.signals.push((self.next_seq, signal.at.as_micros(), &signal.payload));
+            self.next_seq += 1;
         }
     }
 
@@ -281,17 +301,8 @@ impl<'w> Batch<'w> {
     }
 }
 
-fn changes_of(line: &LineWrite) -> &[Change] {
-    match line {
-        LineWrite::Insert { changes, .. } | LineWrite::Update { changes, .. } | LineWrite::Delete { changes, .. } => {
-            changes
-        }
-        LineWrite::Record { change } => std::slice::from_ref(change.as_ref()),
-    }
-}
-
 fn applied(write: &KrateWrite) -> AppliedKrate {
-    let changes = write.lines.iter().map(|line| changes_of(line).len()).sum();
+    let changes = write.lines.iter().map(|line| line.changes().len()).sum();
     AppliedKrate { canonical: write.name.canonical(), changes }
 }
 
@@ -320,6 +331,9 @@ const INSERT_CHANGES: &str = "INSERT INTO change (seq, source_id, release_id, ki
      index_commit, at, observed_at, line_before, line_after) \
      SELECT value ->> 0, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5), value -> 6, \
      value ->> 7, value ->> 8, ?3, value ->> 9, value ->> 10 FROM json_each(?1)";
+
+const INSERT_SIGNALS: &str = "INSERT INTO event (seq, at, kind, payload) \
+     SELECT value ->> 0, value ->> 1, 'signal', value ->> 2 FROM json_each(?)";
 
 /// In the order of the columns in [`INSERT_RELEASES`].
 #[derive(Serialize)]

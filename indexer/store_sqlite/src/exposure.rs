@@ -1,9 +1,9 @@
 //! Who depends on whom, in pages: now, or as it was at a time.
 
 use async_trait::async_trait;
-use schema::{DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
+use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use sqlx::sqlite::SqliteRow;
-use store::{DependencyRow, Exposure, ExposurePage, ReleaseRow, StoreError};
+use store::{DependencyRow, Exposure, ExposurePage, PastDependency, ReleaseRow, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
@@ -71,6 +71,28 @@ impl Exposure for SqliteStore {
             page.dependencies.extend(dependency_row(row)?);
         }
         Ok(page)
+    }
+
+    async fn dependencies_ever(&self, on: &CanonicalName) -> Result<Vec<PastDependency>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT r.id, k.name, r.num, r.yanked, r.deleted_at, d.release_id, d.canonical, d.req, d.kind, d.optional,
+                 coalesce(opened.at, r.published_at) AS from_at, closed.at AS until_at
+             FROM dependency AS d JOIN release AS r ON r.id = d.release_id JOIN krate AS k ON k.id = r.krate_id
+             LEFT JOIN change AS opened ON opened.seq = d.from_seq LEFT JOIN change AS closed ON closed.seq = d.to_seq
+             WHERE d.canonical = ? AND d.registry IS NULL
+             ORDER BY k.canonical, r.semver_ord, r.id, d.from_seq, d.ordinal",
+        )
+        .bind(on.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read who ever depended on a crate")?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let Some(dependency) = dependency_row(row)? else { continue };
+            let (from, until) = (time(row, "from_at")?, time(row, "until_at")?);
+            found.push(PastDependency { release: release_row(row)?, dependency, from, until });
+        }
+        Ok(found)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The lead of a source, its cursor, and batches stored together with it.
 
 use async_trait::async_trait;
-use schema::{KrateName, Timestamp};
+use schema::{CanonicalName, KrateName, Timestamp};
 use sqlx::{Sqlite, Transaction};
-use store::{EventRow, FollowWrite, Following, StoreError};
+use store::{ComparisonWrite, EventRow, FollowWrite, Following, Latency, Look, SignalFacts, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
@@ -50,6 +50,45 @@ impl Following for SqliteStore {
             .map(Option::flatten)
     }
 
+    async fn note_look(&self, source: i64, token: i64, look: &Look, now: Timestamp) -> Result<(), StoreError> {
+        let noted = sqlx::query(
+            "UPDATE source SET looked_at = ?3, head_commit = coalesce(?4, head_commit), download = coalesce(?5, download),
+                 behind_since = CASE WHEN ?4 IS NULL OR ?4 = cursor_commit THEN NULL ELSE coalesce(behind_since, ?3) END
+             WHERE id = ?1 AND fencing = ?2",
+        )
+        .bind(source)
+        .bind(token)
+        .bind(now.as_micros())
+        .bind(&look.head)
+        .bind(&look.download)
+        .execute(&self.writer)
+        .await
+        .failing_on(self, "note a look at a source")?;
+        led(noted.rows_affected())
+    }
+
+    async fn comparison(&self, source: i64) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT comparison FROM source WHERE id = ?")
+            .bind(source)
+            .fetch_optional(&self.readers)
+            .await
+            .failing_on(self, "read the comparison under way")
+            .map(Option::flatten)
+    }
+
+    async fn signal_facts(
+        &self,
+        krates: &[CanonicalName],
+        dependencies: &[CanonicalName],
+        since: Timestamp,
+    ) -> Result<SignalFacts, StoreError> {
+        self.facts_for_signals(krates, dependencies, since).await
+    }
+
+    async fn latencies(&self, since: Timestamp, limit: u32) -> Result<Vec<Latency>, StoreError> {
+        self.recent_latencies(since, limit).await
+    }
+
     async fn live_krates(&self) -> Result<Vec<KrateName>, StoreError> {
         let names: Vec<String> = sqlx::query_scalar(
             "SELECT name FROM krate WHERE EXISTS (
@@ -64,7 +103,7 @@ impl Following for SqliteStore {
 
     async fn apply_batch(&self, write: &FollowWrite, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        self.move_cursor(&mut transaction, write).await?;
+        self.move_cursor(&mut transaction, write, now).await?;
         self.apply_in(&mut transaction, write.source, &write.changes, &write.krates, now).await?;
         if !write.quarantine.is_empty() {
             let paths: Vec<_> = write.quarantine.iter().map(|bad| bad.path.clone()).collect();
@@ -82,7 +121,8 @@ impl Following for SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let noted = sqlx::query(
-            "UPDATE source SET last_error = ?3, last_success_at = CASE WHEN ?3 IS NULL THEN ?4 ELSE last_success_at END
+            "UPDATE source SET last_error = ?3, last_success_at = CASE WHEN ?3 IS NULL THEN ?4 ELSE last_success_at END,
+                 behind_since = CASE WHEN ?3 IS NULL THEN NULL ELSE behind_since END
              WHERE id = ?1 AND fencing = ?2",
         )
         .bind(source)
@@ -121,10 +161,18 @@ impl SqliteStore {
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
         write: &FollowWrite,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
+        let (comparing, drift) = match &write.comparison {
+            None => (None, None),
+            Some(ComparisonWrite::UnderWay(text)) => (Some(text), None),
+            Some(ComparisonWrite::Done { drift }) => (None, Some(drift.cast_signed())),
+        };
         let moved = sqlx::query(
-            "UPDATE source SET cursor = ?3, cursor_commit = ?4, lease_until = ?5,
-                 complete_since = coalesce(?6, complete_since)
+            "UPDATE source SET cursor = ?3, cursor_commit = ?4, cursor_at = ?7, lease_until = ?5,
+                 complete_since = coalesce(?6, complete_since),
+                 comparison = CASE WHEN ?8 THEN ?9 ELSE comparison END,
+                 compared_at = CASE WHEN ?10 IS NULL THEN compared_at ELSE ?11 END, drift = coalesce(?10, drift)
              WHERE id = ?1 AND fencing = ?2",
         )
         .bind(write.source)
@@ -133,6 +181,11 @@ impl SqliteStore {
         .bind(&write.commit)
         .bind(write.lead_until.as_micros())
         .bind(write.complete_since.map(Timestamp::as_micros))
+        .bind(write.commit_at.map(Timestamp::as_micros))
+        .bind(write.comparison.is_some())
+        .bind(comparing)
+        .bind(drift)
+        .bind(now.as_micros())
         .execute(&mut **transaction)
         .await
         .failing_on(self, "move the cursor of a source")?;

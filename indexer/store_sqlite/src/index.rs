@@ -36,11 +36,11 @@ impl Index for SqliteStore {
 
     async fn note_source(&self, state: &SourceState) -> Result<i64, StoreError> {
         sqlx::query_scalar(
-            "INSERT INTO source (address, download, cursor_commit, complete_since, last_success_at, last_error)
-             VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO source (address, download, cursor_commit, complete_since, last_success_at, last_error, looked_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (address) DO UPDATE SET download = excluded.download, cursor_commit = excluded.cursor_commit,
                  complete_since = excluded.complete_since, last_success_at = excluded.last_success_at,
-                 last_error = excluded.last_error
+                 last_error = excluded.last_error, looked_at = excluded.looked_at
              RETURNING id",
         )
         .bind(&state.address)
@@ -49,6 +49,7 @@ impl Index for SqliteStore {
         .bind(state.complete_since.map(Timestamp::as_micros))
         .bind(state.last_success_at.map(Timestamp::as_micros))
         .bind(&state.last_error)
+        .bind(state.looked_at.map(Timestamp::as_micros))
         .fetch_one(&self.writer)
         .await
         .failing_on(self, "note how a source was read")
@@ -127,17 +128,22 @@ impl Index for SqliteStore {
         krate: Option<&CanonicalName>,
         limit: u32,
     ) -> Result<Vec<ChangeRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM change WHERE seq > ?1 AND (?2 IS NULL OR release_id IN (
-                 SELECT r.id FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE k.canonical = ?2))
-             ORDER BY seq LIMIT ?3",
-        )
-        .bind(after)
-        .bind(krate.map(CanonicalName::as_str))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .failing_on(self, "read changes")?;
+        // Two statements: a crate's changes are found by its releases, not by walking through everybody's.
+        let statement = match krate {
+            None => "SELECT * FROM change WHERE seq > ?1 ORDER BY seq LIMIT ?3",
+            Some(_) => {
+                "SELECT * FROM change WHERE +seq > ?1 AND release_id IN (
+                     SELECT r.id FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE k.canonical = ?2)
+                 ORDER BY +seq LIMIT ?3"
+            }
+        };
+        let rows = sqlx::query(statement)
+            .bind(after)
+            .bind(krate.map(CanonicalName::as_str))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read changes")?;
         rows.iter().map(change_row).collect()
     }
 
@@ -208,6 +214,12 @@ fn source_state(row: &SqliteRow) -> Result<SourceState, StoreError> {
         complete_since: time(row, "complete_since")?,
         last_success_at: time(row, "last_success_at")?,
         last_error: get(row, "last_error")?,
+        cursor_at: time(row, "cursor_at")?,
+        head_commit: get(row, "head_commit")?,
+        looked_at: time(row, "looked_at")?,
+        behind_since: time(row, "behind_since")?,
+        compared_at: time(row, "compared_at")?,
+        drift: get::<Option<i64>>(row, "drift")?.map(i64::unsigned_abs),
     })
 }
 
@@ -253,6 +265,7 @@ fn change_row(row: &SqliteRow) -> Result<ChangeRow, StoreError> {
     let num: Option<String> = get(row, "num")?;
     Ok(ChangeRow {
         seq: get(row, "seq")?,
+        release: get::<Option<i64>>(row, "release_id")?.map(ReleaseId),
         change: Change {
             kind: ChangeKind::from_code(&kind).ok_or_else(|| unreadable("change kind", &kind))?,
             name: name.map(|name| KrateName::parse(&name)).transpose().map_err(|why| unreadable("crate name", &why))?,

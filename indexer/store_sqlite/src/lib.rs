@@ -12,6 +12,7 @@ mod lock;
 mod results;
 mod row;
 mod rows;
+mod signals;
 mod work;
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,8 @@ impl Results for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        if self.clear_in(&mut transaction, std::iter::once(mark), Step::Download).await?.is_empty() {
+        let cleared = self.clear_in(&mut transaction, std::iter::once(mark), Step::Download).await?;
+        if cleared.is_empty() {
             return Ok(false);
         }
         sqlx::query(
@@ -38,7 +39,7 @@ impl Results for SqliteStore {
         .execute(&mut *transaction)
         .await
         .failing_on(self, "store the outcome of a download")?;
-        self.mark_next(&mut transaction, mark, next, now).await?;
+        self.mark_next(&mut transaction, &cleared, next, now).await?;
         self.commit(transaction).await?;
         Ok(true)
     }
@@ -52,7 +53,8 @@ impl Results for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        if self.clear_in(&mut transaction, std::iter::once(mark), Step::Inspect).await?.is_empty() {
+        let cleared = self.clear_in(&mut transaction, std::iter::once(mark), Step::Inspect).await?;
+        if cleared.is_empty() {
             return Ok(false);
         }
         sqlx::query(
@@ -84,7 +86,7 @@ impl Results for SqliteStore {
         .execute(&mut *transaction)
         .await
         .failing_on(self, "store the entries of an archive")?;
-        self.mark_next(&mut transaction, mark, next, now).await?;
+        self.mark_next(&mut transaction, &cleared, next, now).await?;
         self.commit(transaction).await?;
         Ok(true)
     }
@@ -115,12 +117,12 @@ impl SqliteStore {
     async fn mark_next(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
-        mark: Mark,
+        cleared: &[(ReleaseId, Priority)],
         next: &[Step],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for step in next {
-            self.mark_in(transaction, &[mark.release], *step, Priority::FRESH, now).await?;
+            self.mark_each_in(transaction, cleared, *step, now).await?;
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ impl Rows for SqliteStore {
     async fn finish_rows(&self, writes: &[RowWrite], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let cleared = self.clear_in(&mut transaction, writes.iter().map(|write| write.mark), Step::Publish).await?;
-        let cleared: HashSet<_> = cleared.into_iter().collect();
+        let cleared: HashSet<_> = cleared.into_iter().map(|(release, _)| release).collect();
         let held: Vec<_> = writes.iter().filter(|write| cleared.contains(&write.mark.release)).collect();
         self.write_rows(&mut transaction, &held).await?;
         self.write_events(&mut transaction, &held, now).await?;
@@ -76,6 +76,20 @@ impl Rows for SqliteStore {
         .await
         .failing_on(self, "read the rows of a crate")?;
         documents.iter().map(|text| parsed(text, "provenance row")).collect()
+    }
+
+    async fn said(&self, releases: &[ReleaseId], at: Timestamp) -> Result<Vec<(ReleaseId, String)>, StoreError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT e.release_id, e.payload FROM event AS e WHERE e.seq IN (
+                 SELECT max(seq) FROM event WHERE release_id IN (SELECT value FROM json_each(?1))
+                 AND kind = 'provenance_changed' AND at <= ?2 GROUP BY release_id)",
+        )
+        .bind(json(releases)?)
+        .bind(at.as_micros())
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read what rows said at a time")?;
+        Ok(rows.into_iter().map(|(release, payload)| (ReleaseId(release), payload)).collect())
     }
 
     async fn rows_of(&self, releases: &[ReleaseId]) -> Result<Vec<(ReleaseId, ProvenanceRow)>, StoreError> {

@@ -25,6 +25,35 @@ impl Work for SqliteStore {
         self.commit(transaction).await
     }
 
+    async fn mark_backfill(
+        &self,
+        below: ReleaseId,
+        since: Option<Timestamp>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Option<ReleaseId>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT r.id FROM release AS r
+             WHERE r.id < ?1 AND r.deleted_at IS NULL AND (?2 IS NULL OR coalesce(r.published_at, r.first_seen_at) >= ?2)
+             AND NOT EXISTS (SELECT 1 FROM archive AS a WHERE a.release_id = r.id)
+             AND NOT EXISTS (SELECT 1 FROM due AS d WHERE d.release_id = r.id AND d.step = 'download')
+             ORDER BY r.id DESC LIMIT ?3",
+        )
+        .bind(below.0)
+        .bind(since.map(Timestamp::as_micros))
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await
+        .failing_on(self, "find what is to be filled back")?;
+        let ids: Vec<_> = ids.into_iter().map(ReleaseId).collect();
+        self.mark_in(&mut transaction, &ids, Step::Download, Priority::BACKFILL, now).await?;
+        // The row says `pending` from now on.
+        self.mark_in(&mut transaction, &ids, Step::Publish, Priority::BACKFILL, now).await?;
+        self.commit(transaction).await?;
+        Ok(ids.last().copied())
+    }
+
     async fn deliver(&self, step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Mark>, StoreError> {
         let rows = sqlx::query(
             "UPDATE due SET delivered_until = ?3
@@ -168,13 +197,25 @@ impl SqliteStore {
         priority: Priority,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let with_priority: Vec<_> = releases.iter().map(|release| (*release, priority)).collect();
+        self.mark_each_in(transaction, &with_priority, step, now).await
+    }
+
+    /// The same, each with its own priority: what follows from urgent work is urgent, what follows from a back-fill can wait.
+    pub(crate) async fn mark_each_in(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        releases: &[(ReleaseId, Priority)],
+        step: Step,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if releases.is_empty() {
             return Ok(());
         }
         let token = self.reserve(transaction, 1).await?;
         sqlx::query(
             "INSERT INTO due (release_id, step, token, at, priority)
-             SELECT value, ?2, ?3, ?4, ?5 FROM json_each(?1) WHERE true
+             SELECT value ->> 0, ?2, ?3, ?4, value ->> 1 FROM json_each(?1) WHERE true
              ON CONFLICT (release_id, step) DO UPDATE SET token = excluded.token, at = excluded.at,
                  priority = min(priority, excluded.priority), tries = 0, last_error = NULL, dead = 0,
                  delivered_until = NULL",
@@ -183,32 +224,31 @@ impl SqliteStore {
         .bind(step.as_str())
         .bind(token)
         .bind(now.as_micros())
-        .bind(priority.0)
         .execute(&mut **transaction)
         .await
         .failing_on(self, "mark releases due")?;
         Ok(())
     }
 
-    /// Clears the marks that are still the ones read, and says which they were.
+    /// Clears the marks that are still the ones read, and says which they were and how urgent.
     pub(crate) async fn clear_in(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
         marks: impl Iterator<Item = Mark>,
         step: Step,
-    ) -> Result<Vec<ReleaseId>, StoreError> {
+    ) -> Result<Vec<(ReleaseId, Priority)>, StoreError> {
         let held: Vec<[i64; 2]> = marks.map(|mark| [mark.release.0, mark.token]).collect();
-        let cleared: Vec<i64> = sqlx::query_scalar(
+        let cleared: Vec<(i64, i16)> = sqlx::query_as(
             "DELETE FROM due WHERE step = ?2 AND (release_id, token) IN
                  (SELECT value ->> 0, value ->> 1 FROM json_each(?1))
-             RETURNING release_id",
+             RETURNING release_id, priority",
         )
         .bind(json(&held)?)
         .bind(step.as_str())
         .fetch_all(&mut **transaction)
         .await
         .failing_on(self, "clear due marks")?;
-        Ok(cleared.into_iter().map(ReleaseId).collect())
+        Ok(cleared.into_iter().map(|(release, priority)| (ReleaseId(release), Priority(priority))).collect())
     }
 
     /// Takes `count` numbers of the one sequence and returns the first.

@@ -17,10 +17,15 @@ use crate::table::{self, cell};
 use crate::text::{complain, count, say};
 use crate::{Exit, document, opening};
 
+mod ever;
+
 /// Releases read at once.
 const PAGE: u32 = 20_000;
 
 pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    if args.ever {
+        return ever::run(args, settings).await;
+    }
     let (name, asked) = Asked::parse(&args.subject)?;
     let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
     let opened = opening::to_read(settings).await?;
@@ -36,7 +41,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     if !known {
         complain(&format!("note: no release of {name} is known here, so it cannot be said what its dependents take"));
     }
-    let complete = is_complete(store, at).await?;
+    let complete = document::is_complete(store, at).await?;
     let (n_pending, whole_index) = (n_pending(store, &name).await?, is_whole(store).await?);
     if settings.json {
         let documents: Vec<_> = rows.iter().map(Row::as_json).collect();
@@ -133,13 +138,6 @@ async fn n_pending(store: &dyn Store, name: &KrateName) -> anyhow::Result<usize>
 /// Whether a whole index is followed, by its commits, and not a list of crates alone.
 async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
     Ok(store.sources().await?.iter().any(|source| source.cursor_commit.is_some()))
-}
-
-/// Whether every change up to now was seen since the time asked about.
-async fn is_complete(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<bool> {
-    let Some(at) = at else { return Ok(true) };
-    let sources = store.sources().await?;
-    Ok(!sources.is_empty() && sources.iter().all(|source| source.complete_since.is_some_and(|since| since <= at)))
 }
 
 /// The graph of the whole index, and what it does not hold of releases.

@@ -1,26 +1,22 @@
 //! `provenance follow --once`: bring the tables up to the head of the index; no archive is fetched.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use follow::{CargoSettings, GitIndex, GitOptions, History, IndexAddress, Start};
-use net::BlockingAgent;
-use queue::{FollowOptions, FollowReport, Follower, IndexReader, KrateOutcome, Progress};
-use schema::{Clock as _, Timestamp};
+use follow::{CargoSettings, IndexAddress};
+use queue::{FollowReport, IndexReader, KrateOutcome, Progress};
+use schema::Clock as _;
 use serde_json::json;
 use store::{Following as _, Store};
 use store_sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
+use super::followed::{self, Place};
 use crate::args::FollowArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::text::{complain, count, say};
 use crate::{Exit, document, opening, progress};
-
-/// Whoever has the lock file of an SQLite database is the only writer, so a lead that a killed process left is its to take.
-const HOLDER: &str = "the holder of the lock file";
 
 pub(crate) async fn run(args: &FollowArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let progress = progress::for_stderr(settings.quiet());
@@ -75,39 +71,24 @@ async fn index_round(
     stop: &CancellationToken,
 ) -> anyhow::Result<Read> {
     let address = IndexAddress::parse(&settings.index.value, &CargoSettings::default())?;
-    let start = start(&args.from)?;
-    let (index, pin) = match &address {
-        IndexAddress::Repository(path) => (GitIndex::open(path)?, false),
-        IndexAddress::Git(url) => (fetched(settings, url.as_str(), start)?, true),
+    let place = match &address {
+        IndexAddress::Repository(path) => Place::Repository(path.clone()),
+        IndexAddress::Git(url) => Place::Url(url.to_string()),
         IndexAddress::Sparse(_) | IndexAddress::Directory(_) => {
             return watch_list(store, settings, progress, stop).await;
         }
     };
-    let git = GitOptions { start, ..GitOptions::default() };
-    let options = FollowOptions { git, allow_mass_deletion: args.allow_mass_deletion, pin };
     let memory: Arc<dyn Store> = store.clone();
-    let follower = Follower::lead(index, &address.to_string(), HOLDER, memory, Arc::new(SystemClock), options).await?;
-    let outcome = follower.round(progress, stop).await;
+    let follower = followed::follower(&place, &address.to_string(), &args.index, false, settings, memory).await?;
+    let mut outcome = follower.round(progress, stop).await;
+    if let (Ok(report), true) = (&mut outcome, args.compare) {
+        match follower.compare(progress, stop).await {
+            Ok(compared) => report.extend(compared),
+            Err(error) => outcome = Err(error),
+        }
+    }
     follower.resign().await?;
     Ok(Read { report: outcome?, failed: 0 })
-}
-
-/// Our clone of the index, brought up to it.
-fn fetched(settings: &Settings, url: &str, start: Start) -> anyhow::Result<GitIndex> {
-    let folder: String = url.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let path = settings.data_dir.value.join("index").join(folder);
-    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).context("make a folder for the index")?;
-    tokio::task::block_in_place(|| {
-        let index = GitIndex::open_clone(&path)?;
-        let git = git_transport::GitOptions {
-            addresses: net::Addresses::Any,
-            agent: Some(BlockingAgent::new(opening::agent_options(settings))?),
-            ..git_transport::GitOptions::default()
-        };
-        let history = if start == Start::Now { History::HeadOnly } else { History::Snapshots };
-        index.fetch(url, history, &git)?;
-        Ok(index)
-    })
 }
 
 /// An index that is read crate by crate: those held are read again.
@@ -142,25 +123,24 @@ async fn watch_list(
     Ok(Read { report, failed })
 }
 
-fn start(text: &str) -> anyhow::Result<Start> {
-    match text {
-        "now" => Ok(Start::Now),
-        "start" => Ok(Start::Beginning),
-        date => Ok(Start::At(Timestamp::parse(date).context("read --from, which is now, start or a date")?)),
-    }
-}
-
 fn print(read: &Read, settings: &Settings) {
     let report = &read.report;
     if settings.json {
         document::print(json!({
             "batches": report.batches, "crates": report.krates, "changes": report.changes,
-            "quarantined": report.quarantined, "reconciled": report.reconciled, "failed": read.failed,
+            "quarantined": report.quarantined, "reconciled": report.reconciled, "drift": report.drift,
+            "failed": read.failed,
         }));
         return;
     }
     say(&format!("{} read in {}", count(report.krates, "crate file"), count(report.batches, "batch")));
     for (kind, n) in &report.changes {
         say(&format!("{n:>8} {kind}"));
+    }
+    if let Some(drift) = report.drift {
+        say(&format!(
+            "the whole index was compared: {} that no commit had told",
+            count(usize::try_from(drift).unwrap_or(usize::MAX), "change")
+        ));
     }
 }

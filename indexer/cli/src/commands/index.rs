@@ -26,7 +26,7 @@ pub(crate) use report::advisory_words;
 
 /// Which releases of a crate are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     /// This one; with the checksum a lock file gives for it.
     Release(VersionNum, Option<Sha256>),
     /// The newest that is neither yanked nor deleted.
@@ -36,7 +36,7 @@ enum Wanted {
 }
 
 /// What is to be done, as read from the arguments.
-type Selection = BTreeMap<KrateName, Vec<Wanted>>;
+pub(super) type Selection = BTreeMap<KrateName, Vec<Wanted>>;
 
 pub(crate) async fn run(args: &IndexArgs, settings: &Settings) -> anyhow::Result<Exit> {
     run_and(args, settings, true).await
@@ -76,7 +76,7 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
         mark_unchecked(store.as_ref(), &selected).await?;
     }
     let engine =
-        opening::engine(settings, Arc::clone(&store), agent, Some(Arc::new(reader)), progress, sources).await?;
+        opening::engine_reading(settings, Arc::clone(&store), agent, Arc::new(reader), progress, sources).await?;
     match engine.run_until_idle(&stop).await {
         Err(QueueError::Interrupted) => bail!("{}", QueueError::Interrupted),
         other => other?,
@@ -118,6 +118,13 @@ fn selection(args: &IndexArgs, progress: &dyn Progress) -> anyhow::Result<Select
     if selection.is_empty() {
         bail!("there is nothing to index; name --lockfile FILE or --crate NAME[@VER]");
     }
+    Ok(selection)
+}
+
+/// The registry packages of a lock file.
+pub(super) fn locked(path: &Path, progress: &dyn Progress) -> anyhow::Result<Selection> {
+    let mut selection = Selection::new();
+    add_lockfile(path, &mut selection, progress)?;
     Ok(selection)
 }
 
@@ -204,7 +211,11 @@ fn failure_line(failures: &[Failure<'_>]) -> String {
 }
 
 /// The releases that were asked for, in the order of the table.
-async fn select(store: &SqliteStore, selection: &Selection, trouble: &mut Vec<String>) -> anyhow::Result<Vec<Release>> {
+pub(super) async fn select(
+    store: &SqliteStore,
+    selection: &Selection,
+    trouble: &mut Vec<String>,
+) -> anyhow::Result<Vec<Release>> {
     let mut selected = Vec::new();
     for (name, wanted) in selection {
         // A crate that could not be read and was never read before is in the report already.

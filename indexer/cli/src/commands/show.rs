@@ -1,7 +1,7 @@
 //! `provenance show`: every column of the contract, for all releases of a crate or those of one number.
 
 use publish::{DownloadState, Facts, MatchState, SourceState};
-use schema::{Clock as _, ProvenanceRow, Release};
+use schema::{Clock as _, ProvenanceRow, Release, Timestamp};
 use serde_json::json;
 use store::Store;
 
@@ -11,24 +11,31 @@ use crate::args::ShowArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell, toned};
-use crate::text::{count, say};
+use crate::text::{complain, count, say};
 use crate::{document, opening};
+
+mod past;
 
 pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let subject = Subject::parse(&args.subject)?;
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
-    let rows = rows_of(store, &subject).await?;
+    let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
+    let rows = match at {
+        None => rows_of(store, &subject).await?,
+        Some(at) => past::rows_at(store, &subject, at).await?,
+    };
+    let complete = document::is_complete(store, at).await?;
     let as_of = document::as_of(store).await?;
     if settings.json {
-        document::print(json!({ "as_of": as_of, "complete": true, "releases": rows }));
+        document::print(json!({ "at": at, "as_of": as_of, "complete": complete, "releases": rows }));
         return Ok(Exit::Done);
     }
     let mut table = table::table(settings.color, &["version", "published", "archive", "source", "advisories", "says"]);
     for row in &rows {
         table.add_row([
             cell(&number_words(row)),
-            cell(&row.published_at.map(schema::Timestamp::date).unwrap_or_default()),
+            cell(&row.published_at.map(Timestamp::date).unwrap_or_default()),
             cell(row.checksum_state.as_str()),
             cell(row.source.verdict.as_str()),
             cell(&super::index::advisory_words(row)),
@@ -36,8 +43,11 @@ pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<
         ]);
     }
     say(&table.trim_fmt());
-    let name = rows.first().map(|row| row.name.to_string()).unwrap_or_default();
-    say(&format!("\n{} of {name}", count(rows.len(), "release")));
+    let then = at.map(|at| format!(" at {at}")).unwrap_or_default();
+    say(&format!("\n{} of {}{then}", count(rows.len(), "release"), subject.name));
+    if !complete {
+        complain("note: not every change since then was seen, so this answer may lack some");
+    }
     say(&document::as_of_words(&as_of, SystemClock.now()));
     Ok(Exit::Done)
 }

@@ -1,32 +1,30 @@
 //! `provenance status`: how far everything is, what waits, what was given up and why.
 
-use schema::Clock as _;
-use serde_json::json;
-use store::{Index as _, Rows as _, Work as _};
+use schema::{Clock as _, Timestamp};
+use serde_json::{Value, json};
+use store::{Index as _, Rows as _, SourceState, Work as _};
 
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell, number};
-use crate::text::{say, shown};
+use crate::text::{complain, say, shown};
 use crate::{Exit, document, opening};
 
-pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
+mod latency;
+
+pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
     let as_of = document::as_of(store).await?;
     let [krates, releases, live, dependencies] = store.totals().await?;
     let (sources, work, dead) = (store.sources().await?, store.counts().await?, store.dead().await?);
     let (quarantined, rows) = (store.quarantined().await?, store.row_counts().await?);
+    let now = SystemClock.now();
+    let latency = latency::measured(store, now).await?;
+    let troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
+    let exit = if check && !troubles.is_empty() { Exit::Failed } else { Exit::Done };
     if settings.json {
-        let sources: Vec<_> = sources
-            .iter()
-            .map(|source| {
-                json!({
-                    "address": source.address, "download": source.download, "commit": source.cursor_commit,
-                    "last_success_at": source.last_success_at, "last_error": source.last_error,
-                })
-            })
-            .collect();
+        let sources: Vec<_> = sources.iter().map(|source| source_json(source, now)).collect();
         let work: Vec<_> = work
             .iter()
             .map(|count| json!({ "step": count.step, "waiting": count.waiting, "retrying": count.retrying, "dead": count.dead }))
@@ -40,19 +38,20 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
             .map(|(verdict, state, n)| json!({ "verdict": verdict, "advisory_state": state, "rows": n }))
             .collect();
         document::print(json!({
-            "as_of": as_of, "crates": krates, "releases": releases, "live_releases": live,
-            "dependencies": dependencies, "sources": sources, "work": work, "dead": dead, "rows": rows,
-            "quarantined": quarantined.len(),
+            "as_of": as_of, "ready": troubles.is_empty(), "troubles": troubles, "latency": latency.as_json(),
+            "crates": krates, "releases": releases, "live_releases": live, "dependencies": dependencies,
+            "sources": sources, "work": work, "dead": dead, "rows": rows, "quarantined": quarantined.len(),
         }));
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     say(&format!("{krates} crates, {releases} releases ({live} live), {dependencies} dependencies"));
     for source in &sources {
-        let read = source.last_success_at.map_or_else(|| "never read to its end".to_owned(), |at| format!("read {at}"));
-        let error = source.last_error.as_ref().map(|error| format!("; last failure: {}", shown(error)));
-        say(&format!("index {}: {read}{}", shown(&source.address), error.unwrap_or_default()));
+        say(&source_words(source, now));
     }
-    say(&document::as_of_words(&as_of, SystemClock.now()));
+    if let Some(words) = latency.words() {
+        say(&words);
+    }
+    say(&document::as_of_words(&as_of, now));
     let mut table = table::table(settings.color, &["step", "waiting", "of these failed before", "given up"]);
     for count in &work {
         table.add_row([cell(count.step.as_str()), number(count.waiting), number(count.retrying), number(count.dead)]);
@@ -65,5 +64,45 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     if !quarantined.is_empty() {
         say(&format!("{} lines or files cannot be read; see `provenance doctor`", quarantined.len()));
     }
-    Ok(Exit::Done)
+    for trouble in &troubles {
+        complain(&format!("not ready: {trouble}"));
+    }
+    Ok(exit)
+}
+
+/// Why a source's answers may be too old, by its address.
+fn trouble(source: &SourceState, now: Timestamp) -> Option<String> {
+    source.trouble(now).map(|trouble| format!("index {}: {trouble}", shown(&source.address)))
+}
+
+fn source_json(source: &SourceState, now: Timestamp) -> Value {
+    json!({
+        "address": source.address, "download": source.download, "commit": source.cursor_commit,
+        "commit_at": source.cursor_at, "head": source.head_commit, "looked_at": source.looked_at,
+        "behind_since": source.behind_since, "lag_seconds": lag_seconds(source, now),
+        "complete_since": source.complete_since, "compared_at": source.compared_at, "drift": source.drift,
+        "last_success_at": source.last_success_at, "last_error": source.last_error,
+    })
+}
+
+/// How old the answers are at the least: since the cursor is behind, or else since the last look that succeeded.
+fn lag_seconds(source: &SourceState, now: Timestamp) -> Option<i64> {
+    let since = source.behind_since.or(source.last_success_at)?;
+    Some((now.as_micros() - since.as_micros()).max(0) / 1_000_000)
+}
+
+fn source_words(source: &SourceState, now: Timestamp) -> String {
+    let place = match (source.last_success_at, source.behind_since) {
+        (None, _) => "never read to its end".to_owned(),
+        (Some(at), None) => format!("at its head, read {at}"),
+        (Some(at), Some(since)) => format!("behind its head since {since}, read to its end {at}"),
+    };
+    let lag = lag_seconds(source, now).map(|lag| format!(" ({lag} s ago)")).unwrap_or_default();
+    let compared = match (source.compared_at, source.drift) {
+        (Some(at), Some(0)) => format!("; compared as a whole {at}, nothing was missed"),
+        (Some(at), Some(drift)) => format!("; compared as a whole {at}: {drift} changes had been missed"),
+        _ => String::new(),
+    };
+    let error = source.last_error.as_ref().map(|error| format!("; last failure: {}", shown(error)));
+    format!("index {}: {place}{lag}{compared}{}", shown(&source.address), error.unwrap_or_default())
 }

@@ -22,6 +22,7 @@ pub(super) struct TreeDiff {
 }
 
 /// One file; at least one side is there.
+#[derive(Clone)]
 pub(super) struct FileDiff {
     pub(super) path: String,
     /// The crate, as the path spells it.

@@ -10,11 +10,14 @@ use schema::Timestamp;
 
 use crate::git::diff::FileDiff;
 use crate::git::trees::Trees;
-use crate::git::{Batch, ChangedFile, GitOptions, History};
+use crate::git::{ChangedFile, GitOptions, History};
 use crate::{FollowError, Quarantined};
 
 /// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
 const FETCHED_HEAD: &str = "refs/provenance/head";
+
+/// Where the branches of an archive of old histories are kept.
+pub(super) const ARCHIVE: &str = "refs/heads/archive/";
 
 /// A repository, read through its object database.
 pub(super) struct IndexRepository {
@@ -40,6 +43,17 @@ impl IndexRepository {
 
     pub(super) fn open_clone(path: &Path) -> Result<Self, FollowError> {
         Ok(Self { repository: git_transport::open_or_init_bare(path)?, trees: RefCell::default() })
+    }
+
+    /// Fetches what these refspecs name, with all of its past.
+    pub(super) fn fetch_refs(
+        &self,
+        url: &str,
+        refspecs: &[String],
+        options: &TransportOptions,
+    ) -> Result<FetchStats, FollowError> {
+        let refspecs: Vec<_> = refspecs.iter().map(String::as_str).collect();
+        Ok(git_transport::fetch(&self.repository, url, &refspecs, None, options)?)
     }
 
     pub(super) fn fetch(
@@ -72,17 +86,19 @@ impl IndexRepository {
         }
     }
 
-    /// The heads of replaced histories, `snapshot-DATE`, in the order of their dates.
+    /// The heads of replaced histories, `snapshot-DATE` or of an archive, in the order of their dates.
     pub(super) fn snapshots(&self) -> Result<Vec<Oid>, FollowError> {
         let failed = |error| self.error("list the references of", error);
         let mut found = Vec::new();
         for reference in self.repository.references().map_err(failed)? {
             let reference = reference.map_err(failed)?;
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
-            let short = name.rsplit('/').next().unwrap_or_default().to_owned();
-            if short.starts_with("snapshot-") {
+            let short = name.rsplit('/').next().unwrap_or_default();
+            let is_dated = short.starts_with("snapshot-");
+            if is_dated || name.starts_with(ARCHIVE) {
                 let commit = reference.peel_to_commit().map_err(|error| self.error("read a snapshot of", error))?;
-                found.push((short, commit.id()));
+                let dated = || format!("snapshot-{}", Timestamp::from_seconds(commit.time().seconds()).date());
+                found.push((if is_dated { short.to_owned() } else { dated() }, commit.id()));
             }
         }
         found.sort();
@@ -103,12 +119,13 @@ impl IndexRepository {
         if self.odb()?.exists(id) { self.commit(id).map(Some) } else { Ok(None) }
     }
 
-    /// Loads files into a batch until it is full, and says how many it took.
+    /// Loads files until a batch is full, and says how many it took.
     pub(super) fn load(
         &self,
         files: &[FileDiff],
         options: &GitOptions,
-        batch: &mut Batch,
+        changed: &mut Vec<ChangedFile>,
+        quarantine: &mut Vec<Quarantined>,
     ) -> Result<usize, FollowError> {
         let odb = self.odb()?;
         let mut bytes = 0;
@@ -120,20 +137,40 @@ impl IndexRepository {
             let size = self.size(&odb, file.after)?;
             if size > options.max_file_bytes {
                 let reason = format!("{size} bytes long; the limit is {}", options.max_file_bytes);
-                batch.quarantine.push(Quarantined { path, line: 0, raw: String::new(), reason });
+                quarantine.push(Quarantined { path, line: 0, raw: String::new(), reason });
                 continue;
             }
             // An oversized file before was never read; without it, a duplicate line may be told again.
             let before = if self.size(&odb, file.before)? > options.max_file_bytes { None } else { file.before };
             let (before, after) = (self.bytes(before)?, self.bytes(file.after)?);
             bytes += [&before, &after].into_iter().flatten().map(|file| file.len() as u64).sum::<u64>();
-            batch.changed.push(ChangedFile { path, name: file.name.clone(), before, after });
+            changed.push(ChangedFile { path, name: file.name.clone(), before, after });
         }
         Ok(files.len())
     }
 
     pub(super) fn text(&self, id: Option<Oid>) -> Result<Option<String>, FollowError> {
         Ok(self.bytes(id)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The content of a file at the root of a commit's tree; `None` when there is none.
+    pub(super) fn file(&self, commit: Oid, name: &str) -> Result<Option<Vec<u8>>, FollowError> {
+        let tree = self.repository.find_commit(commit).and_then(|commit| commit.tree());
+        let tree = tree.map_err(|error| self.error(&format!("read commit {commit} of"), error))?;
+        let id = tree.get_name(name).map(|entry| entry.id());
+        self.bytes(id)
+    }
+
+    /// Whether `commit` is the head or one of its first parents.
+    pub(super) fn is_behind(&self, commit: Oid, head: Oid) -> Result<bool, FollowError> {
+        let mut next = Some(head);
+        while let Some(id) = next {
+            if id == commit {
+                return Ok(true);
+            }
+            next = self.commit_if_there(id)?.and_then(|facts| facts.parent);
+        }
+        Ok(false)
     }
 
     /// The content of an object; nothing for no object.

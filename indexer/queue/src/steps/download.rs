@@ -31,7 +31,7 @@ async fn fetch(engine: &Engine, release: &Release) -> Result<Outcome, QueueError
         &engine.agent,
         &engine.blobs,
         &wanted,
-        options.address.as_ref(),
+        engine.address().as_ref(),
         &options.archives,
         &options.download_limits,
     )

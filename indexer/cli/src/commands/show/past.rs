@@ -1,0 +1,67 @@
+//! A crate's rows as they stood at a time: the index's part rebuilt from the record of changes, the rest as it was told then.
+
+use anyhow::Context as _;
+use schema::{AdvisoryState, Badge, ChecksumState, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict};
+use serde::Deserialize;
+use store::{ChangeRow, Store};
+
+use super::unwritten;
+use crate::commands::subject::Subject;
+
+/// Changes read at once.
+const PAGE: u32 = 10_000;
+
+/// What an event told of a row.
+#[derive(Deserialize)]
+struct Said {
+    checksum_state: ChecksumState,
+    verdict: Verdict,
+    advisory_state: AdvisoryState,
+    badge: Badge,
+}
+
+/// The rows of the releases that were there at `at`, deleted ones included. What nobody had looked at by then is
+/// `unchecked` and `pending`, whatever is known of it now.
+pub(super) async fn rows_at(store: &dyn Store, subject: &Subject, at: Timestamp) -> anyhow::Result<Vec<ProvenanceRow>> {
+    let releases = subject.releases(store).await?;
+    let changes = changes_of(store, subject).await?;
+    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+    let said: std::collections::HashMap<_, _> = store.said(&ids, at).await?.into_iter().collect();
+    let mut rows = Vec::new();
+    for release in &releases {
+        let mine = changes.iter().filter(|row| row.release == Some(release.id));
+        let mine: Vec<_> = mine.map(|row| row.change.clone()).collect();
+        let Some(past) = Past::of(release, &mine, at) else { continue };
+        let mut row = unwritten(&as_it_stood(release, past));
+        if let Some(payload) = said.get(&release.id) {
+            let said: Said = serde_json::from_str(payload).context("read what a row said then")?;
+            row.checksum_state = said.checksum_state;
+            row.source.verdict = said.verdict;
+            row.advisories.state = said.advisory_state;
+            row.badge = said.badge;
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+async fn changes_of(store: &dyn Store, subject: &Subject) -> anyhow::Result<Vec<ChangeRow>> {
+    let (mut changes, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.changes(after, Some(&subject.name.canonical()), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(changes) };
+        after = last.seq;
+        changes.extend(page);
+    }
+}
+
+fn as_it_stood(release: &Release, past: Past) -> Release {
+    let line = IndexLine::parse(&past.line).ok();
+    Release {
+        yanked: line.as_ref().map_or(release.yanked, |line| line.yanked),
+        published_at: line.as_ref().map_or(release.published_at, |line| line.published_at),
+        deleted_at: past.deleted_at,
+        line: past.line,
+        ..release.clone()
+    }
+}

@@ -1,0 +1,30 @@
+//! `provenance work`: do what is due, for as long as it is wanted. It follows nothing; `run` does both.
+
+use std::sync::Arc;
+
+use queue::QueueError;
+use store::Index as _;
+
+use crate::settings::Settings;
+use crate::{Exit, opening, progress};
+
+pub(crate) async fn run(until_idle: bool, no_source: bool, settings: &Settings) -> anyhow::Result<Exit> {
+    let progress = progress::for_stderr(settings.quiet());
+    let opened = opening::to_write(settings).await?;
+    let store = Arc::clone(&opened.store);
+    let stop = opening::stop_signal();
+    let sources = if no_source { None } else { Some(opening::sources(settings)?) };
+    let agent = opening::agent(settings)?;
+    let engine = opening::engine(settings, Arc::clone(&store), agent, None, progress, sources).await?;
+    // The index that was read last says where archives are.
+    let sources = store.sources().await?;
+    let newest = sources.iter().filter(|source| source.download.is_some()).max_by_key(|source| source.last_success_at);
+    engine.fetch_from(newest.and_then(|source| source.download.as_deref()));
+    let outcome = if until_idle { engine.run_until_idle(&stop).await } else { engine.run_until_stopped(&stop).await };
+    opened.store.close().await;
+    match outcome {
+        Err(QueueError::Interrupted) => anyhow::bail!("{}", QueueError::Interrupted),
+        other => other?,
+    }
+    Ok(Exit::Done)
+}
