@@ -99,7 +99,9 @@ pub fn signals(changes: &[&Change], surroundings: &Surroundings<'_>) -> Vec<Sign
         let (Some(num), Some(line)) = (&change.num, &change.line_after) else { continue };
         let signal = |kind| Signal { name: surroundings.krate.clone(), num: num.clone(), at: change.at, kind };
         if is_publication(change.kind) {
-            found.extend(long_silence(change.at, surroundings).map(signal));
+            // What was published long ago and is told only now was not silent until now.
+            let published_at = IndexLine::parse(line).ok().and_then(|line| line.published_at).unwrap_or(change.at);
+            found.extend(long_silence(published_at, surroundings).map(signal));
         }
         if is_publication(change.kind) || change.kind == ChangeKind::MetadataChanged {
             found.extend(young_dependencies(line, change, surroundings).into_iter().map(signal));
@@ -191,19 +193,27 @@ fn mass_yank(changes: &[&Change], surroundings: &Surroundings<'_>) -> Option<Sig
         changes.iter().filter_map(|change| Some(Recent { kind: change.kind, num: change.num.clone()?, at: change.at })),
     );
     let held = surroundings.held;
-    if yanked_in_mass(&before, held).is_some() {
+    if yanked_in_mass(&before, held, day_before).is_some() {
         return None;
     }
-    let (num, yanked, offered_before) = yanked_in_mass(&after, held)?;
+    let (num, yanked, offered_before) = yanked_in_mass(&after, held, day_before)?;
     let kind = SignalKind::MassYank { yanked, offered_before };
     Some(Signal { name: surroundings.krate.clone(), num, at: now, kind })
 }
 
 /// The version published last, the earlier ones yanked and how many were offered, when that is a mass.
-fn yanked_in_mass(recent: &[Recent], held: &[StoredLine]) -> Option<(VersionNum, Vec<VersionNum>, usize)> {
-    let published: BTreeSet<&VersionNum> =
-        recent.iter().filter(|recent| is_publication(recent.kind)).map(|recent| &recent.num).collect();
-    let last = recent.iter().rfind(|recent| is_publication(recent.kind))?;
+fn yanked_in_mass(
+    recent: &[Recent],
+    held: &[StoredLine],
+    day_before: Timestamp,
+) -> Option<(VersionNum, Vec<VersionNum>, usize)> {
+    let lines: Vec<_> = held.iter().filter_map(|held| Some((held, IndexLine::parse(&held.line).ok()?))).collect();
+    // An index that is read from its start tells of old versions as if they were new; their lines know better.
+    let old = lines.iter().filter(|(_, line)| line.published_at.is_some_and(|published_at| published_at <= day_before));
+    let old: BTreeSet<&VersionNum> = old.map(|(held, _)| &held.num).collect();
+    let is_new = |recent: &&Recent| is_publication(recent.kind) && !old.contains(&recent.num);
+    let published: BTreeSet<&VersionNum> = recent.iter().filter(is_new).map(|recent| &recent.num).collect();
+    let last = recent.iter().rfind(is_new)?;
     let mut yanked = BTreeSet::new();
     for change in recent.iter().filter(|recent| !published.contains(&recent.num)) {
         match change.kind {
@@ -215,9 +225,8 @@ fn yanked_in_mass(recent: &[Recent], held: &[StoredLine]) -> Option<(VersionNum,
     if yanked.len() < MASS {
         return None;
     }
-    let is_offered = |line: &&StoredLine| !line.deleted && IndexLine::parse(&line.line).is_ok_and(|line| !line.yanked);
-    let offered: BTreeSet<&VersionNum> =
-        held.iter().filter(is_offered).map(|line| &line.num).filter(|num| !published.contains(num)).collect();
+    let offered = lines.iter().filter(|(held, line)| !held.deleted && !line.yanked).map(|(held, _)| &held.num);
+    let offered: BTreeSet<&VersionNum> = offered.filter(|num| !published.contains(num)).collect();
     let offered_before = offered.len() + yanked.iter().filter(|num| !offered.contains(num)).count();
     let is_mass = yanked.len() * MASS_SHARE >= offered_before;
     is_mass.then(|| (last.num.clone(), yanked.into_iter().collect(), offered_before))

@@ -9,20 +9,25 @@ use crate::SqliteStore;
 use crate::error::Failing;
 use crate::row::{get, time, unreadable};
 
-/// `?3` is the time asked about, NULL for now. A later yank or unyank tells what was before it; of deletions and returns
-/// the last one before the time counts. A release was there from its publication, its first change or its first sight on.
+/// `?3` is the time asked about, NULL for now. The first later change that tells what was before it tells how it was; of
+/// deletions and returns the last one before the time counts. A release was there from its publication on, or from the
+/// change that brought it, or else from its first sight: as `schema::Past` has it for one release.
 const RELEASES: &str = "SELECT r.id, k.name, r.num,
          CASE WHEN ?3 IS NULL THEN r.yanked ELSE coalesce(
-             (SELECT c.kind = 'unyanked' FROM change AS c WHERE c.release_id = r.id AND c.at > ?3
-              AND c.kind IN ('yanked', 'unyanked') ORDER BY c.seq LIMIT 1), r.yanked) END AS yanked,
+             (SELECT c.line_before ->> '$.yanked' FROM change AS c WHERE c.release_id = r.id AND c.at > ?3
+              AND json_valid(c.line_before) ORDER BY c.seq LIMIT 1), r.yanked) END AS yanked,
          CASE WHEN ?3 IS NULL THEN r.deleted_at
               WHEN r.deleted_at <= ?3 THEN r.deleted_at
               ELSE (SELECT CASE WHEN c.kind IN ('version_deleted', 'crate_deleted') THEN c.at END
                     FROM change AS c WHERE c.release_id = r.id AND c.at <= ?3
                     AND c.kind IN ('version_deleted', 'crate_deleted', 're_added') ORDER BY c.seq DESC LIMIT 1)
          END AS deleted_at,
-         ?3 IS NULL OR min(r.first_seen_at, coalesce(r.published_at, r.first_seen_at),
-             coalesce((SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id), r.first_seen_at)) <= ?3 AS present
+         ?3 IS NULL OR ?3 >= coalesce(
+             min(r.published_at, coalesce((SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id
+                 AND c.kind IN ('added', 'added_yanked', 'checksum_changed')), r.published_at)),
+             (SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id
+                 AND c.kind IN ('added', 'added_yanked', 'checksum_changed')),
+             r.first_seen_at) AS present
      FROM release AS r JOIN krate AS k ON k.id = r.krate_id
      WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
 
