@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod running;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod story;

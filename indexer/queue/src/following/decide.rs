@@ -16,7 +16,9 @@ impl Round<'_> {
     /// What each crate's file means for its rows.
     pub(super) async fn decide(&self, batches: &[Batch]) -> Result<Vec<KrateWrite>, QueueError> {
         let follower = self.follower;
-        let (now, download) = (follower.clock.now(), follower.options.download);
+        // What is met on the way to the head for the first time is the past, and a back-fill's to fetch.
+        let download = follower.options.download && self.state.last_success_at.is_some();
+        let now = follower.clock.now();
         let files: Vec<_> = batches.iter().map(|batch| (Origin::of(batch), by_krate(&batch.changed))).collect();
         let names: Vec<_> = files.iter().flat_map(|(_, files)| files).map(|file| file.name.canonical()).collect();
         let mut held: HashMap<CanonicalName, StoredKrate> = HashMap::with_capacity(names.len());
