@@ -12,6 +12,8 @@ mod conformance;
 #[cfg(test)]
 mod exposed;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod harness;

@@ -1,0 +1,169 @@
+//! A store whose n-th call fails, before it is made or after; every other call is the real one's.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use schema::{
+    AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, KrateName, Priority, ProvenanceRow, Release, ReleaseId, Sha256,
+    SourceSummary, Step, Timestamp,
+};
+use store::{
+    Advisories, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark, EventRow,
+    Exposure, ExposurePage, FollowWrite, Following, Index, InspectionRow, KrateWrite, Latency, Look, Mark, MatchRow,
+    MatchWrite, PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts,
+    SourceState, Store, StoreError, StoredAdvisory, StoredKrate, Work, WorkCount,
+};
+
+/// When the call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// It is not made.
+    Before,
+    /// It is made, and its answer is lost.
+    After,
+}
+
+/// The store that fails.
+pub(super) struct Faulty {
+    store: Arc<dyn Store>,
+    calls: AtomicUsize,
+    fails_at: usize,
+    when: When,
+    failed: AtomicBool,
+    failed_in: Mutex<&'static str>,
+}
+
+impl Faulty {
+    pub(super) fn new(store: Arc<dyn Store>, fails_at: usize, when: When) -> Self {
+        let (calls, failed, failed_in) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new("nothing"));
+        Self { store, calls, fails_at, when, failed, failed_in }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn failed_in(&self) -> &'static str {
+        *self.failed_in.lock().unwrap()
+    }
+
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
+        if fails {
+            self.failed.store(true, Ordering::SeqCst);
+            *self.failed_in.lock().unwrap() = name;
+        }
+        if fails && self.when == When::Before {
+            return Err(lost(name));
+        }
+        let answer = call.await;
+        if fails { answer.and(Err(lost(name))) } else { answer }
+    }
+}
+
+fn lost(action: &'static str) -> StoreError {
+    StoreError::Query { action, source: "the test pulled the plug".into() }
+}
+
+macro_rules! failing {
+    ($trait:ident { $($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* }) => {
+        #[async_trait]
+        impl $trait for Faulty {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
+                self.call(stringify!($name), self.store.$name($($arg),*)).await
+            })*
+        }
+    };
+}
+
+failing!(Index {
+    source(address: &str) -> Option<SourceState>;
+    sources() -> Vec<SourceState>;
+    note_source(state: &SourceState) -> i64;
+    krates(source: i64, names: &[CanonicalName]) -> Vec<StoredKrate>;
+    apply(source: i64, writes: &[KrateWrite], now: Timestamp) -> Vec<AppliedKrate>;
+    releases(canonical: &CanonicalName) -> Option<Vec<Release>>;
+    releases_of(ids: &[ReleaseId]) -> Vec<Release>;
+    changes(after: i64, krate: Option<&CanonicalName>, limit: u32) -> Vec<ChangeRow>;
+    quarantined() -> Vec<Quarantined>;
+    totals() -> [u64; 4];
+});
+
+failing!(Following {
+    lead(source: i64, holder: &str, now: Timestamp, until: Timestamp) -> Option<i64>;
+    resign(source: i64, token: i64) -> ();
+    cursor(source: i64) -> Option<String>;
+    note_look(source: i64, token: i64, look: &Look, now: Timestamp) -> ();
+    comparison(source: i64) -> Option<String>;
+    signal_facts(krates: &[CanonicalName], dependencies: &[CanonicalName], since: Timestamp) -> SignalFacts;
+    latencies(since: Timestamp, limit: u32) -> Vec<Latency>;
+    live_krates() -> Vec<KrateName>;
+    apply_batch(write: &FollowWrite, now: Timestamp) -> ();
+    note_round(source: i64, token: i64, failure: Option<&str>, now: Timestamp) -> ();
+    events(after: i64, limit: u32) -> Vec<EventRow>;
+});
+
+failing!(Work {
+    mark(releases: &[ReleaseId], step: Step, priority: Priority, now: Timestamp) -> ();
+    mark_backfill(below: ReleaseId, since: Option<Timestamp>, limit: u32, now: Timestamp) -> Option<ReleaseId>;
+    deliver(step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Vec<Mark>;
+    forget_deliveries() -> ();
+    start(mark: Mark, step: Step) -> Option<u32>;
+    postpone(mark: Mark, step: Step, outcome: &Postponed) -> ();
+    revive(releases: Option<&[ReleaseId]>, now: Timestamp) -> u64;
+    open_marks(releases: &[ReleaseId], step: Step) -> Vec<DeadMark>;
+    counts() -> Vec<WorkCount>;
+    dead() -> Vec<DeadMark>;
+    next_due(steps: &[Step]) -> Option<Timestamp>;
+});
+
+failing!(Results {
+    finish_download(mark: Mark, row: &ArchiveRow, next: &[Step], now: Timestamp) -> bool;
+    finish_inspection(mark: Mark, row: &InspectionRow, entries: &[u8], next: &[Step], now: Timestamp) -> bool;
+    archive(release: ReleaseId) -> Option<ArchiveRow>;
+    inspection(release: ReleaseId) -> Option<InspectionRow>;
+    entries(checksum: Sha256) -> Option<Vec<u8>>;
+    archive_states(releases: &[ReleaseId]) -> Vec<(ReleaseId, ArchiveState)>;
+});
+
+failing!(Checks {
+    finish_check(mark: Mark, row: &CheckRow, refs: &[(String, String)], recheck_at: Timestamp, now: Timestamp) -> bool;
+    checks(release: ReleaseId) -> Vec<CheckRow>;
+    summaries(releases: &[ReleaseId]) -> Vec<(ReleaseId, SourceSummary)>;
+    repositories(releases: &[ReleaseId]) -> Vec<(ReleaseId, Option<String>)>;
+    never_checked(releases: &[ReleaseId]) -> Vec<ReleaseId>;
+    refs_seen(repository: &str) -> BTreeMap<String, String>;
+    promised(name: &str, num: &str) -> Option<Sha256>;
+});
+
+failing!(Advisories {
+    advisory_db() -> Option<DbCommit>;
+    advisory_db_loaded_at() -> Option<Timestamp>;
+    advisories() -> Vec<StoredAdvisory>;
+    apply_db(write: &DbWrite, now: Timestamp) -> ();
+    advisories_by_id(id: &str) -> Vec<StoredAdvisory>;
+    advisories_of(canonical: &CanonicalName) -> Vec<StoredAdvisory>;
+    finish_matches(writes: &[MatchWrite], now: Timestamp) -> ();
+    matches(releases: &[ReleaseId]) -> Vec<AdvisoryMatch>;
+    matched_by(advisories: &[AdvisoryId]) -> Vec<MatchRow>;
+});
+
+failing!(Rows {
+    publish_facts(releases: &[ReleaseId]) -> Vec<PublishFacts>;
+    finish_rows(writes: &[RowWrite], now: Timestamp) -> ();
+    rows(canonical: &CanonicalName) -> Vec<ProvenanceRow>;
+    rows_of(releases: &[ReleaseId]) -> Vec<(ReleaseId, ProvenanceRow)>;
+    said(releases: &[ReleaseId], at: Timestamp) -> Vec<(ReleaseId, String)>;
+    row_counts() -> Vec<(String, String, u64)>;
+});
+
+failing!(Exposure {
+    exposure_page(after: ReleaseId, limit: u32, at: Option<Timestamp>) -> ExposurePage;
+    dependencies_ever(on: &CanonicalName) -> Vec<PastDependency>;
+});
