@@ -16,6 +16,8 @@ mod faults;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod followers;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hostile;

@@ -82,7 +82,8 @@ impl GitSource {
         let Place::Clone { path, .. } = &self.place else { return Ok(false) };
         self.index = None;
         tracing::warn!(path = %path.display(), "the clone of the index is damaged and made anew");
-        match std::fs::remove_dir_all(path) {
+        let removed = if path.is_file() { std::fs::remove_file(path) } else { std::fs::remove_dir_all(path) };
+        match removed {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(FollowError::Unreadable { path: path.clone(), source })
             }
