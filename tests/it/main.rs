@@ -26,6 +26,8 @@ mod restart;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod story;
