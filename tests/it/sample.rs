@@ -15,7 +15,7 @@ use store_sqlite::SqliteStore;
 use crate::harness::{Home, skip};
 
 /// So many versions are published by one commit.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// One version of the sample.
 struct Published {
@@ -87,11 +87,17 @@ fn history(published: &[Published]) -> String {
         commit(&files, &touched, &some.last().unwrap().at);
     }
     let last = published.last().unwrap().at.clone();
-    for one in published.iter().filter(|one| one.is_yanked) {
-        let lines = files.get_mut(one.path.as_str()).unwrap();
-        let at = lines.iter().position(|line| *line == offered(&one.line)).unwrap();
-        lines[at].clone_from(&one.line);
-        commit(&files, &[&one.path], &last);
+    let yanked: Vec<_> = published.iter().filter(|one| one.is_yanked).collect();
+    for some in yanked.chunks(AT_ONCE) {
+        let mut touched: Vec<&str> = some.iter().map(|one| one.path.as_str()).collect();
+        for one in some {
+            let lines = files.get_mut(one.path.as_str()).unwrap();
+            let at = lines.iter().position(|line| *line == offered(&one.line)).unwrap();
+            lines[at].clone_from(&one.line);
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        commit(&files, &touched, &last);
     }
     stream
 }

@@ -1,10 +1,12 @@
 //! The heart: one crate's file against what is held of it, and the decisions that follow. Pure; the caller stores.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 
 use schema::{Change, ChangeKind, Generation, IndexLine, KrateName, ReleaseId, Sha256, Timestamp, VersionNum};
 
 use crate::file::{FileLines, Hidden, Line, Quarantined, ReadLine, read_file};
+use crate::many::on_every_core;
 
 /// A release as held, live or deleted; every generation of every version of the crate is handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +148,28 @@ pub fn reconcile(stored: &[StoredLine], file: Option<&[u8]>, context: &Context<'
         }
     }
     finish(reconciled, quarantine, context)
+}
+
+/// One crate's file and what is held of it.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// What is held.
+    pub stored: Vec<StoredLine>,
+    /// The file; `None` when it is gone.
+    pub file: Option<&'a [u8]>,
+    /// Where and when it was read.
+    pub context: Context<'a>,
+}
+
+/// [`reconcile`] for many crates at once, on every core; the answers come in the order of the questions.
+#[must_use]
+pub fn reconcile_all(questions: &[Question<'_>]) -> Vec<Reconciled> {
+    let answer = |(): &mut (), question: &Question<'_>| {
+        Ok::<_, Infallible>(reconcile(&question.stored, question.file, &question.context))
+    };
+    match on_every_core(questions, || Ok(()), answer) {
+        Ok(answers) => answers,
+    }
 }
 
 /// What happened to a file between two of its states, with no memory of what was before them.

@@ -7,8 +7,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use schema::{CanonicalName, Change, ChangeKind, DependencyKind, IndexLine, KrateName, Timestamp, VersionNum};
 use serde::Serialize;
 
-use crate::StoredLine;
-
 /// How long changes count as one occasion, and how long a crate is young.
 pub const A_DAY: i64 = 86_400;
 /// A crate that published nothing for so long was silent, in seconds.
@@ -24,13 +22,24 @@ pub struct Surroundings<'a> {
     /// The crate, in its published spelling.
     pub krate: &'a KrateName,
     /// What was held of it before these changes.
-    pub held: &'a [StoredLine],
+    pub held: &'a [HeldLine<'a>],
     /// Publications, yanks and unyanks of its last day before these changes, oldest first.
     pub recent: &'a [Recent],
     /// When it was last published; `None` when it never was, or it is not known.
     pub last_published: Option<Timestamp>,
     /// When other crates began, where that was lately.
     pub began: &'a HashMap<CanonicalName, Timestamp>,
+}
+
+/// A release as held.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldLine<'a> {
+    /// Its version.
+    pub num: &'a VersionNum,
+    /// Its index line.
+    pub line: &'a str,
+    /// Whether it is gone from the index.
+    pub deleted: bool,
 }
 
 /// A change of the last day.
@@ -173,8 +182,8 @@ fn young_dependencies(line: &str, change: &Change, surroundings: &Surroundings<'
 }
 
 /// Every crate that a held release of this one depends on, development aside.
-fn known_dependencies(held: &[StoredLine]) -> HashSet<CanonicalName> {
-    let lines = held.iter().filter_map(|held| IndexLine::parse(&held.line).ok());
+fn known_dependencies(held: &[HeldLine<'_>]) -> HashSet<CanonicalName> {
+    let lines = held.iter().filter_map(|held| IndexLine::parse(held.line).ok());
     let dependencies = lines.flat_map(|line| line.dependencies);
     let counted = dependencies.filter(|dependency| dependency.kind != DependencyKind::Dev);
     counted
@@ -204,13 +213,18 @@ fn mass_yank(changes: &[&Change], surroundings: &Surroundings<'_>) -> Option<Sig
 /// The version published last, the earlier ones yanked and how many were offered, when that is a mass.
 fn yanked_in_mass(
     recent: &[Recent],
-    held: &[StoredLine],
+    held: &[HeldLine<'_>],
     day_before: Timestamp,
 ) -> Option<(VersionNum, Vec<VersionNum>, usize)> {
-    let lines: Vec<_> = held.iter().filter_map(|held| Some((held, IndexLine::parse(&held.line).ok()?))).collect();
+    // Nearly every change ends here, before a line is read.
+    let n_yanks = recent.iter().filter(|recent| recent.kind == ChangeKind::Yanked).count();
+    if n_yanks < MASS || !recent.iter().any(|recent| is_publication(recent.kind)) {
+        return None;
+    }
+    let lines: Vec<_> = held.iter().filter_map(|held| Some((held, IndexLine::parse(held.line).ok()?))).collect();
     // An index that is read from its start tells of old versions as if they were new; their lines know better.
     let old = lines.iter().filter(|(_, line)| line.published_at.is_some_and(|published_at| published_at <= day_before));
-    let old: BTreeSet<&VersionNum> = old.map(|(held, _)| &held.num).collect();
+    let old: BTreeSet<&VersionNum> = old.map(|(held, _)| held.num).collect();
     let is_new = |recent: &&Recent| is_publication(recent.kind) && !old.contains(&recent.num);
     let published: BTreeSet<&VersionNum> = recent.iter().filter(is_new).map(|recent| &recent.num).collect();
     let last = recent.iter().rfind(is_new)?;
@@ -225,7 +239,7 @@ fn yanked_in_mass(
     if yanked.len() < MASS {
         return None;
     }
-    let offered = lines.iter().filter(|(held, line)| !held.deleted && !line.yanked).map(|(held, _)| &held.num);
+    let offered = lines.iter().filter(|(held, line)| !held.deleted && !line.yanked).map(|(held, _)| held.num);
     let offered: BTreeSet<&VersionNum> = offered.filter(|num| !published.contains(num)).collect();
     let offered_before = offered.len() + yanked.iter().filter(|num| !offered.contains(num)).count();
     let is_mass = yanked.len() * MASS_SHARE >= offered_before;

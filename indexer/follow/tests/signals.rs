@@ -1,8 +1,9 @@
 //! Signals by hand-made cases: what gives one, what does not, and that each is given once.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::collections::HashMap;
 
-use follow::{Context, Reading, Recent, StoredLine, Surroundings, reconcile, signals};
+use follow::{Context, HeldLine, Reading, Recent, StoredLine, Surroundings, reconcile, signals};
 use schema::{CanonicalName, Change, Generation, IndexLine, KrateName, ReleaseId, Timestamp, VersionNum};
 
 const HOUR: i64 = 3600;
@@ -63,9 +64,11 @@ fn check(states: &[(i64, &[&str])], last_published: Option<i64>, began: &[(&str,
         let reconciled = reconcile(&stored, Some(file(after).as_bytes()), &context);
         let changes: Vec<Change> = reconciled.decisions.into_iter().filter_map(|decision| decision.change).collect();
         let changes: Vec<&Change> = changes.iter().collect();
+        let lines: Vec<_> =
+            stored.iter().map(|held| HeldLine { num: &held.num, line: &held.line, deleted: held.deleted }).collect();
         let surroundings = Surroundings {
             krate: &krate,
-            held: &stored,
+            held: &lines,
             recent: &recent,
             last_published: last_published.map(at),
             began: &began,

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use follow::{A_DAY, Recent, Surroundings, named_dependencies};
+use follow::{A_DAY, HeldLine, Recent, Surroundings, named_dependencies};
 use schema::{CanonicalName, Change, Timestamp};
-use store::{KrateWrite, LineWrite, Signal, SignalFacts, Store, StoredKrate};
+use store::{KrateWrite, LineWrite, Signal, SignalFacts, Store, StoredKrate, StoredRelease};
 
 use crate::QueueError;
-use crate::reading::stored_lines;
 
 /// Looks at what is about to be written and adds the signals that come to be with it. A baseline gives none.
 pub(crate) async fn add(
@@ -78,9 +77,10 @@ impl<'f> Facts<'f> {
 
 fn signals_of(write: &KrateWrite, held: &StoredKrate, facts: &Facts<'_>) -> Result<Vec<Signal>, QueueError> {
     let changes: Vec<_> = changes(write).collect();
+    let lines: Vec<_> = held.releases.iter().map(held_line).collect();
     let surroundings = Surroundings {
         krate: &write.name,
-        held: &stored_lines(held),
+        held: &lines,
         recent: facts.recent.get(&held.canonical).map_or(&[][..], Vec::as_slice),
         last_published: facts.last_published.get(&held.canonical).copied(),
         began: &facts.began,
@@ -91,6 +91,10 @@ fn signals_of(write: &KrateWrite, held: &StoredKrate, facts: &Facts<'_>) -> Resu
         Ok(Signal { at: signal.at, payload })
     });
     found.collect()
+}
+
+fn held_line(release: &StoredRelease) -> HeldLine<'_> {
+    HeldLine { num: &release.num, line: &release.line, deleted: release.deleted }
 }
 
 fn changes(write: &KrateWrite) -> impl Iterator<Item = &Change> {

@@ -11,11 +11,14 @@ use schema::Timestamp;
 use crate::git::diff::FileDiff;
 use crate::git::trees::Trees;
 use crate::git::{ChangedFile, GitOptions, History};
+use crate::many::on_every_core;
 use crate::{FollowError, Quarantined};
 
 /// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
 const FETCHED_HEAD: &str = "refs/provenance/head";
 
+/// So many files are worth a handle on the repository for every core.
+const MANY: usize = 500;
 /// Where the branches of an archive of old histories are kept.
 pub(super) const ARCHIVE: &str = "refs/heads/archive/";
 
@@ -128,25 +131,42 @@ impl IndexRepository {
         quarantine: &mut Vec<Quarantined>,
     ) -> Result<usize, FollowError> {
         let odb = self.odb()?;
-        let mut bytes = 0;
+        let (mut bytes, mut wanted, mut n_read) = (0, Vec::new(), files.len());
         for (n, file) in files.iter().enumerate() {
             if n == options.max_files.max(1) || bytes > options.max_bytes {
-                return Ok(n);
+                n_read = n;
+                break;
             }
-            let path = file.path.clone();
             let size = self.size(&odb, file.after)?;
             if size > options.max_file_bytes {
                 let reason = format!("{size} bytes long; the limit is {}", options.max_file_bytes);
-                quarantine.push(Quarantined { path, line: 0, raw: String::new(), reason });
+                quarantine.push(Quarantined { path: file.path.clone(), line: 0, raw: String::new(), reason });
                 continue;
             }
             // An oversized file before was never read; without it, a duplicate line may be told again.
-            let before = if self.size(&odb, file.before)? > options.max_file_bytes { None } else { file.before };
-            let (before, after) = (self.bytes(before)?, self.bytes(file.after)?);
-            bytes += [&before, &after].into_iter().flatten().map(|file| file.len() as u64).sum::<u64>();
-            changed.push(ChangedFile { path, name: file.name.clone(), before, after });
+            let size_before = self.size(&odb, file.before)?;
+            let before = if size_before > options.max_file_bytes { None } else { file.before };
+            bytes += size + if before.is_some() { size_before } else { 0 };
+            wanted.push((file, before));
         }
-        Ok(files.len())
+        changed.extend(self.read_all(&wanted)?);
+        Ok(n_read)
+    }
+
+    /// Reads files with what they were before, on every core: inflating is most of the work of a scan.
+    fn read_all(&self, wanted: &[(&FileDiff, Option<Oid>)]) -> Result<Vec<ChangedFile>, FollowError> {
+        let path = self.path();
+        // Few files, as in an ordinary commit, are read through the handle that is open already.
+        if wanted.len() < MANY {
+            return wanted.iter().map(|(file, before)| self.read(file, *before)).collect();
+        }
+        let read = |handle: &mut Self, (file, before): &(&FileDiff, Option<Oid>)| handle.read(file, *before);
+        on_every_core(wanted, || Self::open(path), read)
+    }
+
+    fn read(&self, file: &FileDiff, before: Option<Oid>) -> Result<ChangedFile, FollowError> {
+        let (before, after) = (self.bytes(before)?, self.bytes(file.after)?);
+        Ok(ChangedFile { path: file.path.clone(), name: file.name.clone(), before, after })
     }
 
     pub(super) fn text(&self, id: Option<Oid>) -> Result<Option<String>, FollowError> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use follow::{Batch, ChangedFile, Context, Reading, Validators, reconcile};
+use follow::{Batch, ChangedFile, Context, Question, Reading, Validators, reconcile_all};
 use schema::{CanonicalName, Timestamp};
 use store::{KrateWrite, StoredKrate};
 
@@ -27,12 +27,7 @@ impl Round<'_> {
             held.extend(krates.into_iter().map(|krate| (krate.canonical.clone(), krate)));
         }
         let (mut writes, held) = blocking("comparing crates with the index", move || {
-            let mut writes = Vec::with_capacity(held.len());
-            for (origin, files) in &files {
-                let decided =
-                    files.iter().filter_map(|file| decide(origin, file, held.get(&file.name.canonical()), now));
-                writes.extend(decided.map(|write| KrateWrite { download, ..write }));
-            }
+            let writes = decide_all(&files, &held, now, download);
             (writes, held)
         })
         .await?;
@@ -55,11 +50,28 @@ impl Origin {
     }
 }
 
-/// `None` when nothing is held and nothing is there: a crate that came and went between two trees.
-fn decide(origin: &Origin, file: &ChangedFile, held: Option<&StoredKrate>, now: Timestamp) -> Option<KrateWrite> {
-    if held.is_none() && file.after.is_none() {
-        return None;
-    }
+fn decide_all(
+    files: &[(Origin, Vec<ChangedFile>)],
+    held: &HashMap<CanonicalName, StoredKrate>,
+    now: Timestamp,
+    download: bool,
+) -> Vec<KrateWrite> {
+    let asked = files.iter().flat_map(|(origin, files)| files.iter().map(move |file| (origin, file)));
+    let asked: Vec<_> = asked
+        .map(|(origin, file)| (origin, file, held.get(&file.name.canonical())))
+        // Nothing is held and nothing is there: a crate that came and went between two trees.
+        .filter(|(_, file, held)| held.is_some() || file.after.is_some())
+        .collect();
+    let questions: Vec<_> = asked.iter().map(|(origin, file, held)| question(origin, file, *held)).collect();
+    let answers = asked.iter().zip(reconcile_all(&questions));
+    let writes = answers.map(|((_, file, held), reconciled)| {
+        let write = krate_write(*held, &file.name, reconciled, Validators::default(), now);
+        KrateWrite { download, ..write }
+    });
+    writes.collect()
+}
+
+fn question<'a>(origin: &'a Origin, file: &'a ChangedFile, held: Option<&'a StoredKrate>) -> Question<'a> {
     let context = Context {
         krate: &file.name,
         commit: Some(&origin.commit),
@@ -67,9 +79,7 @@ fn decide(origin: &Origin, file: &ChangedFile, held: Option<&StoredKrate>, now: 
         reading: origin.reading,
         known_duplicates: held.map_or(&[][..], |held| &held.duplicates),
     };
-    let stored = held.map(stored_lines).unwrap_or_default();
-    let reconciled = reconcile(&stored, file.after.as_deref(), &context);
-    Some(krate_write(held, &file.name, reconciled, Validators::default(), now))
+    Question { stored: held.map(stored_lines).unwrap_or_default(), file: file.after.as_deref(), context }
 }
 
 /// The files, each crate once: two files whose names differ only in spelling are two parts of one crate.

@@ -1,0 +1,230 @@
+//! The walk and the scan of a git index against git itself and against tame-index, on the same repositories in the same run.
+//!
+//! `PROVENANCE_TEST_DATA=../shared/data cargo bench -p provenance-follow --bench index`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use follow::{Batch, Context, Effect, GitIndex, GitOptions, Question, Reading, Start, reconcile_all};
+use git2::{ObjectType, Repository, TreeWalkMode};
+use tame_index::IndexKrate;
+
+/// The last lines are held back and come one a commit.
+const COMMITS: usize = 2000;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Outcome<()> {
+    #[expect(clippy::disallowed_methods, reason = "benches find the test data through the environment")]
+    let data = std::env::var_os("PROVENANCE_TEST_DATA").map(PathBuf::from);
+    let Some(data) = data.filter(|data| data.join("index-2020.jsonl.zst").is_file()) else {
+        say("skipped: PROVENANCE_TEST_DATA names no folder with index-2020.jsonl.zst");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let staging = folder.path().join("staging.git");
+    git(&[
+        "clone",
+        "--quiet",
+        "--mirror",
+        &data.join("staging-index.bundle").to_string_lossy(),
+        &staging.to_string_lossy(),
+    ])?;
+    let large = folder.path().join("large.git");
+    generate(&data.join("index-2020.jsonl.zst"), &large)?;
+    commits("staging index", &staging, Start::Beginning)?;
+    commits("43,451 crates", &large, Start::Beginning)?;
+    scan(&large)?;
+    say(&format!("peak memory of this process: {}", peak_memory()));
+    Ok(())
+}
+
+/// Every commit after the first: what differs, its files read, against what git prints of it. Three runs, the best of each.
+fn commits(what: &str, repository: &Path, start: Start) -> Outcome<()> {
+    let options = GitOptions { start, ..GitOptions::default() };
+    let (mut ours, mut gits, mut n) = (f64::MAX, f64::MAX, 0);
+    for _ in 0..3 {
+        let mut index = GitIndex::open(repository)?;
+        // The root holds everything and is a scan, not a commit.
+        let mut cursor = first(&mut index, &options)?;
+        let begin = Instant::now();
+        n = 0;
+        while let Some(batch) = index.next_batch(Some(&cursor), &options)? {
+            n += 1;
+            cursor = batch.cursor;
+        }
+        ours = ours.min(begin.elapsed().as_secs_f64());
+        let begin = Instant::now();
+        let output = Command::new("git")
+            .args([
+                "-C",
+                &repository.to_string_lossy(),
+                "log",
+                "--raw",
+                "--no-renames",
+                "--first-parent",
+                "--all",
+                "--format=%H",
+            ])
+            .output()?;
+        gits = gits.min(begin.elapsed().as_secs_f64());
+        if !output.status.success() {
+            return Err("git log failed".into());
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let each = ours * 1e6 / n as f64;
+    say(&format!(
+        "{what}: {n} commits in {ours:.3} s ({each:.0} µs each), git log --raw {gits:.3} s: ratio {:.2}",
+        ours / gits
+    ));
+    Ok(())
+}
+
+fn first(index: &mut GitIndex, options: &GitOptions) -> Outcome<follow::Cursor> {
+    let mut cursor = None;
+    loop {
+        let batch = index.next_batch(cursor.as_ref(), options)?.ok_or("an index without commits")?;
+        cursor = Some(batch.cursor);
+        if batch.cursor.within.is_none() {
+            return Ok(batch.cursor);
+        }
+    }
+}
+
+/// Every line of the head into rows, against tame-index parsing the same files; both read them from the repository.
+fn scan(repository: &Path) -> Outcome<()> {
+    let (mut ours, mut tames) = (f64::MAX, f64::MAX);
+    let (mut n_ours, mut n_tame) = (0, 0);
+    for _ in 0..3 {
+        let begin = Instant::now();
+        n_ours = scan_ours(repository)?;
+        ours = ours.min(begin.elapsed().as_secs_f64());
+        let begin = Instant::now();
+        n_tame = scan_tame(repository)?;
+        tames = tames.min(begin.elapsed().as_secs_f64());
+    }
+    say(&format!(
+        "scan: {n_ours} versions into rows in {ours:.2} s; tame-index {n_tame} versions in {tames:.2} s: ratio {:.2}",
+        tames / ours
+    ));
+    Ok(())
+}
+
+fn scan_ours(repository: &Path) -> Outcome<usize> {
+    let mut index = GitIndex::open(repository)?;
+    let options = GitOptions::default();
+    let (mut cursor, mut n) = (None, 0);
+    while let Some(batch) = index.next_batch(cursor.as_ref(), &options)? {
+        n += rows(&batch);
+        cursor = Some(batch.cursor);
+    }
+    Ok(n)
+}
+
+fn rows(batch: &Batch) -> usize {
+    let commit = batch.commit.to_string();
+    let questions: Vec<_> = batch
+        .changed
+        .iter()
+        .map(|file| Question {
+            stored: Vec::new(),
+            file: file.after.as_deref(),
+            context: Context {
+                krate: &file.name,
+                commit: Some(&commit),
+                at: batch.at,
+                reading: Reading::Baseline,
+                known_duplicates: &[],
+            },
+        })
+        .collect();
+    let decisions = reconcile_all(&questions).into_iter().flat_map(|reconciled| reconciled.decisions);
+    decisions.filter(|decision| matches!(decision.effect, Effect::Insert { .. })).count()
+}
+
+fn scan_tame(repository: &Path) -> Outcome<usize> {
+    let repository = Repository::open(repository)?;
+    let tree = repository.head()?.peel_to_tree()?;
+    let (mut n, mut failed) = (0, None);
+    tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+        if entry.kind() == Some(ObjectType::Blob) && !folder.is_empty() {
+            let blob = repository.find_blob(entry.id());
+            match blob
+                .map_err(|error| error.to_string())
+                .and_then(|blob| IndexKrate::from_slice(blob.content()).map_err(|error| error.to_string()))
+            {
+                Ok(krate) => n += krate.versions.len(),
+                Err(error) => failed = Some(error),
+            }
+        }
+        0
+    })?;
+    failed.map_or(Ok(n), |error| Err(error.into()))
+}
+
+/// The index of 2020 as a git repository: everything but the last lines in one commit, and those one a commit.
+fn generate(file: &Path, repository: &Path) -> Outcome<()> {
+    let output = Command::new("zstd").arg("-dc").arg(file).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let name = line.split('"').nth(3).ok_or("a line without a name")?;
+        files.entry(schema::KrateName::parse(name)?.index_path()).or_default().push(line);
+    }
+    let step = files.len() / COMMITS;
+    let late: Vec<_> = files.keys().step_by(step.max(1)).take(COMMITS).cloned().collect();
+    let held_back: Vec<_> = late
+        .iter()
+        .filter_map(|path| {
+            let lines = files.get_mut(path).filter(|lines| lines.len() > 1)?;
+            Some((path.clone(), lines.pop()?))
+        })
+        .collect();
+    let mut stream = String::from("commit refs/heads/master\ncommitter a <a@localhost> 1600000000 +0000\ndata 0\n");
+    for (path, lines) in &files {
+        put(&mut stream, path, lines)?;
+    }
+    for ((path, line), n) in held_back.into_iter().zip(1..) {
+        writeln!(stream, "commit refs/heads/master\ncommitter a <a@localhost> {} +0000\ndata 0", 1_600_000_000 + n)?;
+        let lines = files.entry(path.clone()).or_default();
+        lines.push(line);
+        put(&mut stream, &path, lines)?;
+    }
+    git(&["init", "--quiet", "--bare", "-b", "master", &repository.to_string_lossy()])?;
+    let mut import = Command::new("git")
+        .args(["-C", &repository.to_string_lossy(), "fast-import", "--quiet"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    import.stdin.take().ok_or("no way to git")?.write_all(stream.as_bytes())?;
+    if import.wait()?.success() { Ok(()) } else { Err("git fast-import failed".into()) }
+}
+
+fn put(stream: &mut String, path: &str, lines: &[&str]) -> Outcome<()> {
+    let text = lines.join("\n") + "\n";
+    writeln!(stream, "M 100644 inline {path}\ndata {}\n{text}", text.len())?;
+    Ok(())
+}
+
+fn git(arguments: &[&str]) -> Outcome<()> {
+    if Command::new("git").args(arguments).status()?.success() {
+        Ok(())
+    } else {
+        Err(format!("git {arguments:?} failed").into())
+    }
+}
+
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "not known".to_owned(), |line| line.trim().to_owned())
+}
+
+fn say(line: &str) {
+    // A reader that went away is no failure.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
