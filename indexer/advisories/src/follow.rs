@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use git2::{Commit, Oid, Repository};
-use schema::{AdvisoryId, DbCommit};
+use schema::{AdvisoryId, DbCommit, Timestamp};
 
 use crate::database::{File, Read, read_files};
 use crate::origins::set_origins;
@@ -129,6 +129,33 @@ impl DatabaseRepository {
     }
 }
 
+impl DatabaseRepository {
+    /// Reads the branch's past as if it had been followed since `from` (`None`: since its first commit): the state of that
+    /// time, and a state for every commit after it. Commits before the first one that holds an advisory are passed over.
+    ///
+    /// # Errors
+    /// As [`DatabaseRepository::read`].
+    pub fn history(&self, from: Option<Timestamp>) -> Result<(Database, Vec<DatabaseChanges>), AdvisoriesError> {
+        let mut way = first_parents(&commit(&self.repository, &self.revision)?);
+        let is_over = |commit: &Commit<'_>| from.is_some_and(|from| db_commit(commit, "").at <= from);
+        let first = way.iter().rposition(is_over).unwrap_or(0);
+        let mut rest = way.drain(first..);
+        let mut empty = AdvisoriesError::Empty { origin: self.source.clone() };
+        while let Some(at) = rest.next() {
+            match read_repository(&self.repository, &at.id().to_string(), &self.source) {
+                Ok(database) => {
+                    let mut walk = Walk { repository: &self.repository, files: Files::at(&at)?, at };
+                    let steps = rest.map(|next| walk.step(next, BTreeSet::new(), &self.source));
+                    return Ok((database, steps.collect::<Result<_, _>>()?));
+                }
+                Err(error @ AdvisoriesError::Empty { .. }) => empty = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(empty)
+    }
+}
+
 impl std::fmt::Debug for DatabaseRepository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at {}", self.source, self.revision)
@@ -137,16 +164,19 @@ impl std::fmt::Debug for DatabaseRepository {
 
 /// The commits from `old`, which is left out, to `new`.
 fn way<'repo>(old: &Commit<'repo>, new: &Commit<'repo>) -> Vec<Commit<'repo>> {
-    let mut way = Vec::new();
-    let mut at = new.clone();
-    while at.id() != old.id() {
-        let parent = at.parent(0);
-        way.push(at);
-        match parent {
-            Ok(parent) => at = parent,
-            Err(_) => return vec![new.clone()],
-        }
+    if old.id() == new.id() {
+        return Vec::new();
     }
+    let mut way = first_parents(new);
+    match way.iter().rposition(|commit| commit.id() == old.id()) {
+        Some(at) => way.split_off(at + 1),
+        None => vec![new.clone()],
+    }
+}
+
+/// The branch that leads to a commit, as far as it is here, oldest first.
+fn first_parents<'repo>(head: &Commit<'repo>) -> Vec<Commit<'repo>> {
+    let mut way: Vec<_> = std::iter::successors(Some(head.clone()), |commit| commit.parent(0).ok()).collect();
     way.reverse();
     way
 }

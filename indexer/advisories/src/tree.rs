@@ -53,7 +53,8 @@ impl Files {
 }
 
 /// The id that a file's name states; a name without `.md` is its own.
-pub(crate) fn id_of(path: &str) -> AdvisoryId {
+#[must_use]
+pub fn id_of(path: &str) -> AdvisoryId {
     let file_name = path.rsplit('/').next().unwrap_or(path);
     AdvisoryId(file_name.strip_suffix(".md").unwrap_or(file_name).to_owned())
 }

@@ -159,12 +159,17 @@ pub(crate) struct ShowArgs {
     reason = "each is a flag on the command line, and clap lets one format through"
 )]
 pub(crate) struct AffectedArgs {
-    /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER
-    #[arg(value_name = "ID|NAME[@VER]")]
-    pub(crate) query: String,
+    /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER; may be left out where a filter is given
+    #[arg(value_name = "ID|NAME[@VER]", required_unless_present_any =
+        ["kind", "severity", "unscored", "has_fix", "function", "since", "before"])]
+    pub(crate) query: Option<String>,
     /// Exit 5 when an advisory of this kind matches (may be given more than once)
     #[arg(long, value_name = "KIND")]
     pub(crate) deny: Vec<schema::AdvisoryKind>,
+    /// As the advisory database was known at a commit (or the beginning of its id) or at the end of a day; the releases
+    /// are those known now
+    #[arg(long, value_name = "COMMIT|DATE")]
+    pub(crate) at_db: Option<String>,
     /// A table of comma-separated values
     #[arg(long, conflicts_with = "json", group = "format")]
     pub(crate) csv: bool,
@@ -183,6 +188,7 @@ pub(crate) struct AffectedArgs {
 
 /// Which advisories and releases of an answer are wanted; what is not given does not narrow it.
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line, and any of them may be given")]
 pub(crate) struct OnlyArgs {
     /// Only advisories of this kind (may be given more than once)
     #[arg(long, value_name = "KIND")]
@@ -208,6 +214,12 @@ pub(crate) struct OnlyArgs {
     /// Only releases that are neither yanked nor deleted
     #[arg(long)]
     pub(crate) live: bool,
+    /// Only yanked releases; with --live or --deleted, those as well
+    #[arg(long)]
+    pub(crate) yanked: bool,
+    /// Only releases gone from the index; with --live or --yanked, those as well
+    #[arg(long)]
+    pub(crate) deleted: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -296,16 +308,33 @@ pub(crate) struct ChangesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdvisoriesCommand {
-    /// Write the facts-only snapshot of a checkout to stdout
-    Snapshot {
-        /// A checkout of the database
-        #[arg(value_name = "DIR")]
-        checkout: PathBuf,
-        /// Its commit, when the folder has no history
-        #[arg(long)]
-        commit: Option<String>,
-        /// The day of that commit, YYYY-MM-DD
-        #[arg(long)]
-        date: Option<String>,
+    /// Bring the advisory database up to date, match and publish; the index is not read
+    Follow {
+        /// Where its history begins when it was not followed before: now | DATE | start
+        #[arg(long, value_name = "WHEN", default_value = "now")]
+        from: String,
     },
+    /// The states of the advisory database that are known, oldest first
+    States,
+    /// What changed between two states: A..B, each a commit or a day; nothing after the dots means now
+    Diff {
+        /// A..B
+        #[arg(value_name = "A..B")]
+        range: String,
+    },
+    /// Write the facts-only snapshot of a checkout to stdout
+    Snapshot(SnapshotArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SnapshotArgs {
+    /// A checkout of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) checkout: PathBuf,
+    /// Its commit, when the folder has no history
+    #[arg(long)]
+    pub(crate) commit: Option<String>,
+    /// The day of that commit, YYYY-MM-DD
+    #[arg(long)]
+    pub(crate) date: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! One file per command: ask the rooms, print the answer.
 
+mod advisories;
 mod affected;
 mod changes;
 mod demo;
@@ -13,7 +14,7 @@ mod inspect;
 mod migrate;
 mod retry;
 mod show;
-mod snapshot;
+mod state;
 mod status;
 mod subject;
 mod verify;
@@ -39,7 +40,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Doctor => doctor::run(&settings).await,
         Command::Migrate { check } => migrate::run(check, &settings).await,
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
-        Command::Advisories { command } => snapshot::run(&command),
+        Command::Advisories { command } => advisories::run(&command, &settings).await,
         Command::Demo => demo::run(&settings).await,
     }
 }

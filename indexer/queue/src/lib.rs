@@ -8,15 +8,17 @@ mod engine;
 mod error;
 mod following;
 mod job;
+mod matching;
 mod progress;
 mod reading;
 mod retries;
 mod steps;
 
-pub use database::{DatabaseLoaded, load_database};
+pub use database::{DatabaseLoaded, FirstState, Restart, follow_database, load_database};
 pub use engine::{Engine, EngineOptions, Sources};
 pub use error::QueueError;
 pub use following::{FollowOptions, FollowReport, Follower};
+pub use matching::{match_releases, parsed};
 pub use progress::{Progress, Quiet};
 pub use reading::{IndexReader, KrateOutcome, ReadReport};
 pub use retries::Retries;

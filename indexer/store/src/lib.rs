@@ -11,7 +11,9 @@ mod results;
 mod rows;
 mod work;
 
-pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
+pub use advisories::{
+    Advisories, AdvisoryState, AdvisoryWrite, DbState, DbWrite, MatchRow, MatchWrite, StoredAdvisory,
+};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
 pub use exposure::{DependencyRow, Exposure, ExposurePage, ReleaseRow};
