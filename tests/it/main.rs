@@ -2,6 +2,8 @@
 
 // `cfg(test)` says what is true of this whole target, and lets clippy see that helpers are tests, too.
 #[cfg(test)]
+mod advisory_history;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cli;
