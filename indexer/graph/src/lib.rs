@@ -10,5 +10,5 @@ mod rows;
 
 pub use closure::{Closure, Hit, ResolvedGraph};
 pub use dependents::{Dependent, DependentState};
-pub use registry::Graph;
+pub use registry::{Graph, KnownRelease};
 pub use rows::{Edge, ReleaseNode};

@@ -16,7 +16,7 @@ pub use advisories::{
 };
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
-pub use exposure::{DependencyRow, Exposure, ExposurePage, ReleaseRow};
+pub use exposure::{DependencyRow, Exposure, ExposurePage, KrateRevision, ReleaseRow};
 pub use following::{EventRow, FollowWrite, Following};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, SourceState,
