@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod advisory_history;
 #[cfg(test)]
+mod advisory_states;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cli;

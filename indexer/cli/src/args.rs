@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Affected(AffectedArgs),
     /// Who depends on a crate, and what that means where releases of it are affected
     Dependents(DependentsArgs),
+    /// The registry at a glance: advisories with stuck dependents, crates without a safe version, malware still in use
+    Scan(ScanArgs),
     /// Look inside one archive
     Inspect(InspectArgs),
     /// Compare one archive with the repository it names (exit 3: mismatch or review, 4: not verifiable)
@@ -237,6 +239,16 @@ pub(crate) struct DependentsArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     /// A table of comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ScanArgs {
+    /// Lines of each table
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// A table of comma-separated values, without a limit
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 }

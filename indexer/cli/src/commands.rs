@@ -13,6 +13,7 @@ mod index;
 mod inspect;
 mod migrate;
 mod retry;
+mod scan;
 mod show;
 mod state;
 mod status;
@@ -31,6 +32,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Explain { subject } => explain::run(&subject, &settings).await,
         Command::Affected(args) => affected::run(&args, &settings).await,
         Command::Dependents(args) => dependents::run(&args, &settings).await,
+        Command::Scan(args) => scan::run(&args, &settings).await,
         Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Follow(args) => follow::run(&args, &settings).await,

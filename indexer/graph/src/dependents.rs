@@ -95,7 +95,7 @@ impl Graph {
     }
 }
 
-fn state(krate: &Krate, affected: &[bool], requirement: &Requirement) -> Option<DependentState> {
+pub(crate) fn state(krate: &Krate, affected: &[bool], requirement: &Requirement) -> Option<DependentState> {
     requirement.parsed.as_ref()?;
     let allowed = || {
         let pairs = krate.releases.iter().zip(affected);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use graph::{Edge, Graph, ReleaseNode};
 use schema::{CanonicalName, ReleaseId, Timestamp};
 use store::{DependencyRow, ExposurePage, ReleaseRow, Store};
+use tracing::info;
 
 use crate::QueueError;
 use crate::blocking::blocking;
@@ -29,7 +30,9 @@ pub async fn read_graph(store: &dyn Store, at: Option<Timestamp>) -> Result<Grap
         nodes.extend(page.releases.into_iter().map(node));
         edges.extend(page.dependencies.into_iter().map(edge));
     }
-    blocking("building the graph of the registry", move || Graph::from_rows(nodes, edges)).await
+    let graph = blocking("building the graph of the registry", move || Graph::from_rows(nodes, edges)).await?;
+    info!(releases = graph.n_releases(), edges = graph.n_edges(), bytes = graph.size_bytes(), "graph of the registry built");
+    Ok(graph)
 }
 
 /// The graph as it is now, to be held by a process that lives long.

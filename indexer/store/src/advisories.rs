@@ -40,6 +40,9 @@ pub trait Advisories {
     /// Matches that stand, of these releases.
     async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError>;
 
+    /// Every match that stands, of every release.
+    async fn all_matches(&self) -> Result<Vec<AdvisoryMatch>, StoreError>;
+
     /// Releases that one of these advisories covers, tombstones included, in version order.
     async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError>;
 }

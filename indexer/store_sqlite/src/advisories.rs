@@ -138,6 +138,14 @@ impl Advisories for SqliteStore {
         rows.iter().map(|row| found(row, ReleaseId(get(row, "release_id")?))).collect()
     }
 
+    async fn all_matches(&self) -> Result<Vec<AdvisoryMatch>, StoreError> {
+        let rows = sqlx::query("SELECT release_id, advisory, flags FROM advisory_match WHERE to_db_seq IS NULL")
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read every match")?;
+        rows.iter().map(|row| found(row, ReleaseId(get(row, "release_id")?))).collect()
+    }
+
     async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {RELEASE}, m.advisory, m.flags

@@ -144,9 +144,9 @@ async fn meant(
         return Ok((by_id, None));
     }
     if let Standing::Past(state, _) = standing
-        && !store.advisories_by_id(query).await?.is_empty()
+        && is_id(query)
     {
-        complain(&format!("note: {} was not known yet as of {}", shown(query), state.commit.commit));
+        complain(&format!("note: no advisory had the id {} as of {}", shown(query), state.commit.commit));
         return Ok((Vec::new(), None));
     }
     let Ok(subject) = Subject::parse(query) else {
@@ -158,6 +158,13 @@ async fn meant(
         unknown_is_an_error(store, &subject, query).await?;
     }
     Ok((of_krate, subject.num))
+}
+
+/// Whether a text can only be the id of an advisory. Names of crates begin like ids, too, and then go on otherwise.
+fn is_id(text: &str) -> bool {
+    let text = text.to_ascii_uppercase();
+    let begins = |with: &str| text.strip_prefix(with).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    begins("RUSTSEC-") || begins("CVE-") || begins("MAL-") || (text.starts_with("GHSA-") && text.len() == 19)
 }
 
 /// The versions somebody can be sent to.

@@ -1,7 +1,7 @@
 //! `provenance dependents`: who depends on a crate, what that means where releases of it are affected, and who is exposed
 //! through others. It builds the graph of the whole index anew, now or as it was at a time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, bail};
 use graph::{Dependent, DependentState, Graph, KnownRelease};
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         document::print(json!({
             "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
             "whole_index": whole_index, "pending": n_pending,
-            "affected": affected.len(), "dependents": documents,
+            "affected": affected.len(), "counts": counts(&rows), "dependents": documents,
         }));
     } else if args.csv {
         say("name,num,req,kind,optional,state,yanked,deleted_at,path");
@@ -128,7 +128,7 @@ async fn n_pending(store: &dyn Store, name: &KrateName) -> anyhow::Result<usize>
 }
 
 /// Whether a whole index is followed, by its commits, and not a list of crates alone.
-async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
+pub(super) async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
     Ok(store.sources().await?.iter().any(|source| source.cursor_commit.is_some()))
 }
 
@@ -145,16 +145,31 @@ fn rows(graph: &Graph, krate: &CanonicalName, affected: &HashSet<ReleaseId>, tra
     let direct = graph.dependents(krate, |release| affected.contains(&release));
     let mut rows: Vec<Row> = direct.iter().map(|dependent| Row::direct(graph, krate, dependent, known)).collect();
     if transitive {
-        let seen: HashSet<ReleaseId> = direct.iter().map(|dependent| dependent.release).collect();
         let asked: Vec<_> = affected.iter().copied().collect();
         let closure = tokio::task::block_in_place(|| graph.resolved().closure(&asked));
-        let others = closure.hits().iter().filter(|hit| !seen.contains(&hit.release));
+        // What leads to an affected release at once stands among the direct ones; a direct dependent that takes another
+        // release may still be exposed by a longer way.
+        let others = closure.hits().iter().filter(|hit| !affected.contains(&hit.through));
         rows.extend(others.filter_map(|hit| {
             let path = closure.path(hit.release).into_iter().map(|release| words(graph, release)).collect();
             Some(Row::through_others(graph.release(hit.release)?, path, hit.optional))
         }));
     }
     rows
+}
+
+/// How many rows of each kind and state there are; those by optional edges are a kind of their own, as are the
+/// transitive ones, of which there is no state.
+fn counts(rows: &[Row]) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
+    let mut counts: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    for row in rows {
+        let kind = row.kind.map_or_else(|| "transitive".to_owned(), |kind| kind.to_string());
+        let kind = if row.optional { format!("{kind} optional") } else { kind };
+        let state = row.state.map_or("not known", DependentState::as_str);
+        let state = if row.kind.is_none() { "exposed" } else { state };
+        *counts.entry(kind).or_default().entry(state).or_default() += 1;
+    }
+    counts
 }
 
 /// `name@num`
@@ -259,4 +274,8 @@ fn print(rows: &[Row], settings: &Settings) {
         say(&table.trim_fmt());
     }
     say(&format!("\n{}", count(rows.len(), "dependent")));
+    for (kind, states) in counts(rows) {
+        let states: Vec<_> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        say(&format!("  {kind}: {}", states.join(", ")));
+    }
 }
