@@ -20,6 +20,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod live_graph;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod sources;
