@@ -16,6 +16,8 @@ mod exposed;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hostile;

@@ -184,7 +184,7 @@ fn facts(stored: &StoredAdvisory) -> Value {
     json!({
         "id": facts.id, "package": facts.package, "kind": facts.kind, "severity": facts.score.severity,
         "withdrawn": facts.withdrawn, "changed_in": stored.changed_in, "changed_at": stored.changed_at,
-        "license": facts.licence, "url": facts.url,
+        "license": facts.licence, "url": facts.url.as_deref().and_then(export::plain_address),
     })
 }
 

@@ -24,7 +24,7 @@ impl Answer {
                     "score": facts.score.score_x10.map(|tenths| f64::from(tenths) / 10.0),
                     "cvss": facts.score.vector, "title": facts.title, "aliases": facts.aliases,
                     "withdrawn": facts.withdrawn, "date": facts.date, "patched": facts.patched,
-                    "unaffected": facts.unaffected, "functions": facts.functions, "url": facts.url,
+                    "unaffected": facts.unaffected, "functions": facts.functions, "url": address(facts),
                     "license": facts.licence, "changed_in": stored.changed_in, "changed_at": stored.changed_at,
                 })
             })
@@ -71,7 +71,7 @@ impl Answer {
                 num(next.compatible),
                 num(next.any),
                 facts.map(|facts| facts.licence.to_string()).unwrap_or_default(),
-                facts.and_then(|facts| facts.url.clone()).unwrap_or_default(),
+                facts.and_then(address).unwrap_or_default().to_owned(),
             ];
             say(&export::csv_row(cells.iter().map(String::as_str)));
         }
@@ -117,6 +117,11 @@ impl Answer {
             complain(&format!("note: `provenance index --crate {name}` reads the releases of {name}"));
         }
     }
+}
+
+/// Its address, when it is one that a reader may be led to.
+fn address(facts: &AdvisoryFacts) -> Option<&str> {
+    facts.url.as_deref().and_then(export::plain_address)
 }
 
 fn heading(facts: &AdvisoryFacts) -> String {

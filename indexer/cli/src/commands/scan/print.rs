@@ -58,8 +58,12 @@ fn facts(facts: &AdvisoryFacts) -> Value {
     json!({
         "advisory": facts.id, "package": facts.package, "kind": facts.kind, "severity": facts.score.severity,
         "score": facts.score.score_x10.map(|tenths| f64::from(tenths) / 10.0), "date": facts.date,
-        "license": facts.licence, "url": facts.url,
+        "license": facts.licence, "url": address(facts),
     })
+}
+
+fn address(facts: &AdvisoryFacts) -> Option<&str> {
+    facts.url.as_deref().and_then(export::plain_address)
 }
 
 /// One table for all three: `report` says which.
@@ -79,7 +83,7 @@ pub(super) fn csv(scan: &Scan) {
             &stuck.optional_releases.to_string(),
             &one.n_exposed.to_string(),
             facts.licence.as_str(),
-            facts.url.as_deref().unwrap_or_default(),
+            address(facts).unwrap_or_default(),
         ]);
     }
     for krate in &scan.unsafe_krates {
@@ -100,7 +104,7 @@ pub(super) fn csv(scan: &Scan) {
             "",
             "",
             facts.licence.as_str(),
-            facts.url.as_deref().unwrap_or_default(),
+            address(facts).unwrap_or_default(),
         ]);
     }
 }
