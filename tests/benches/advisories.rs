@@ -89,10 +89,8 @@ async fn drain(store: &dyn Store) -> usize {
         for matched in match_releases(&advisories, &store.releases_of(&ids).await.unwrap()) {
             found.entry(matched.release).or_default().push(matched);
         }
-        let write = |mark: &store::Mark| MatchWrite {
-            mark: *mark,
-            matches: found.remove(&mark.release).unwrap_or_default(),
-        };
+        let write =
+            |mark: &store::Mark| MatchWrite { mark: *mark, matches: found.remove(&mark.release).unwrap_or_default() };
         let writes: Vec<_> = marks.iter().map(write).collect();
         store.finish_matches(&writes, NOW).await.unwrap();
     }
@@ -102,7 +100,10 @@ async fn drain(store: &dyn Store) -> usize {
 async fn one_change(store: &dyn Store, repo: &mut AdvisoryRepo, path: &str) {
     let id = AdvisoryId(path.rsplit('/').next().unwrap().trim_end_matches(".md").to_owned());
     let text = String::from_utf8(repo.files[path].clone()).unwrap();
-    let edited: String = text.lines().map(|line| if line.starts_with("patched") { "patched = []\n".to_owned() } else { format!("{line}\n") }).collect();
+    let edited: String = text
+        .lines()
+        .map(|line| if line.starts_with("patched") { "patched = []\n".to_owned() } else { format!("{line}\n") })
+        .collect();
     repo.put(path, &edited);
     repo.commit().unwrap();
     let begun = Instant::now();
@@ -170,7 +171,9 @@ async fn peer(store: &dyn Store, database: &advisories::Database, folder: &Path)
     let n_found = match_releases(&read.advisories, &releases).iter().filter(|found| found.is_affected()).count();
     let ours = begun.elapsed().as_secs_f64();
     let n_advised = Matcher::new(&read.advisories).krates().count();
-    println!("ours: database read in {read_after:.3} s, all matched after {ours:.3} s; {n_found} pairs, {n_advised} crates");
+    println!(
+        "ours: database read in {read_after:.3} s, all matched after {ours:.3} s; {n_found} pairs, {n_advised} crates"
+    );
 
     let begun = Instant::now();
     let mut audit = Command::new("cargo-audit");

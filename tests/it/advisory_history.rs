@@ -8,9 +8,7 @@ use advisories::{Advisory, DatabaseRepository, id_of};
 use fixtures::{AdvisoryBuilder, AdvisoryRepo};
 use queue::{FirstState, Restart, follow_database};
 use schema::{AdvisoryId, Generation, IndexLine, KrateName, ReleaseId, Step, Timestamp};
-use store::{
-    Advisories as _, Index as _, KrateWrite, LineWrite, MatchWrite, Reading, SourceState, Store,
-};
+use store::{Advisories as _, Index as _, KrateWrite, LineWrite, MatchWrite, Reading, SourceState, Store};
 use store_sqlite::SqliteStore;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -235,7 +233,10 @@ fn made_up_histories_end_where_reading_from_scratch_ends() {
 /// The same upon the real database's 1,225 files.
 #[test]
 fn histories_upon_the_real_database_end_where_reading_from_scratch_ends() {
-    #[expect(clippy::disallowed_methods, reason = "wider data is found through the environment, as the house rules say")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "wider data is found through the environment, as the house rules say"
+    )]
     let archive = std::env::var_os("PROVENANCE_TEST_DATA").map(|data| Path::new(&data).join("advisory-db.tar.xz"));
     let Some(archive) = archive.filter(|archive| archive.exists()) else {
         crate::harness::skip("PROVENANCE_TEST_DATA has no advisory-db.tar.xz");

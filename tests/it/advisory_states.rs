@@ -23,7 +23,9 @@ impl Place {
         let home = Home::new();
         for (name, nums) in [("bad", &["0.9.0", "1.0.0", "1.1.0", "2.0.0"][..]), ("other", &["1.0.0"])] {
             let line = |num: &&str| {
-                IndexLineBuilder::new(name, num).cksum(&fixtures::sha256_hex(format!("{name}-{num}").as_bytes())).build()
+                IndexLineBuilder::new(name, num)
+                    .cksum(&fixtures::sha256_hex(format!("{name}-{num}").as_bytes()))
+                    .build()
             };
             let path = schema::KrateName::parse(name).unwrap().index_path();
             home.write(&format!("index/{path}"), &(nums.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"));
@@ -115,19 +117,19 @@ fn an_answer_can_be_had_as_of_every_commit_that_was_followed() {
 #[test]
 fn what_was_never_seen_is_said() {
     let place = history();
-    for (state, says) in [
-        ("0123456789", "never seen"),
-        ("2020-01-01", "as of 2020-01-01"),
-        ("", "never seen"),
-        ("soon", "never seen"),
-    ] {
+    for (state, says) in
+        [("0123456789", "never seen"), ("2020-01-01", "as of 2020-01-01"), ("", "never seen"), ("soon", "never seen")]
+    {
         let run = place.run(&["affected", ID, "--at-db", state]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{state:?}");
         assert!(run.stderr.contains(says) && run.stderr.contains(&place.commits[0]), "{state:?}: {}", run.stderr);
     }
     let later = place.run(&["affected", "RUSTSEC-2026-9002", "--at-db", &place.commits[0], "--json"]);
     assert_eq!(later.code, Some(0));
-    assert!(later.stderr.contains("no advisory had the id RUSTSEC-2026-9002") && later.document()["versions"] == json!([]), "{later:?}");
+    assert!(
+        later.stderr.contains("no advisory had the id RUSTSEC-2026-9002") && later.document()["versions"] == json!([]),
+        "{later:?}"
+    );
 }
 
 #[test]
@@ -146,7 +148,10 @@ fn two_states_differ_in_advisories_fields_and_releases() {
     assert_eq!(second["no_longer_affected"].as_array().unwrap().len(), 2);
     let third = diff(2, 3);
     assert_eq!(third["removed"][0]["id"], json!("RUSTSEC-2026-9002"));
-    assert_eq!((&third["moved"][0]["from_package"], &third["moved"][0]["to_package"]), (&json!("bad"), &json!("other")));
+    assert_eq!(
+        (&third["moved"][0]["from_package"], &third["moved"][0]["to_package"]),
+        (&json!("bad"), &json!("other"))
+    );
     assert_eq!(third["changed"][0]["fields"], json!(["package", "withdrawn"]));
     // There and back, and nothing between a state and itself.
     assert_eq!(diff(3, 2)["added"][0]["id"], json!("RUSTSEC-2026-9002"));

@@ -272,7 +272,13 @@ fn advisory(id: &str, text: &str, aliases: &[&str]) -> AdvisoryWrite {
         url: None,
         licence: Licence::Cc0,
     };
-    AdvisoryWrite { path: format!("crates/alpha/{id}.md"), text: text.to_owned(), changed_in: None, changed_at: None, facts }
+    AdvisoryWrite {
+        path: format!("crates/alpha/{id}.md"),
+        text: text.to_owned(),
+        changed_in: None,
+        changed_at: None,
+        facts,
+    }
 }
 
 fn state(commit: &str, changed: Vec<AdvisoryWrite>, removed: &[&str]) -> DbWrite {
@@ -335,7 +341,10 @@ fn several_states_are_stored_at_once_and_each_can_be_asked() {
         store.apply_db(&write, NOW).await.unwrap();
         assert_eq!(store.open_marks(&[release], Step::Match).await.unwrap().len(), 1);
         let states = store.advisory_states().await.unwrap();
-        assert_eq!(states.iter().map(|state| state.commit.commit.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+        assert_eq!(
+            states.iter().map(|state| state.commit.commit.as_str()).collect::<Vec<_>>(),
+            ["one", "two", "three"]
+        );
         let mut held = Vec::new();
         for state in &states {
             let stood = store.advisories_at(state.seq).await.unwrap();

@@ -21,7 +21,10 @@ fn hostile() -> Home {
         // JSON's strings are TOML's, too.
         advisory(1).title(HOSTILE).toml(&format!("aliases = {}", json!([HOSTILE, "CVE-2026-1", "=1+1", "CVE-2026-1"]))),
         advisory(2).text("url", "javascript:alert(1)").list("references", &["javascript:alert(2)"]),
-        advisory(3).text("license", "CC-BY-4.0").text("url", "https://example.org/advisory?a=1&b=%20#c").title("Told by others"),
+        advisory(3)
+            .text("license", "CC-BY-4.0")
+            .text("url", "https://example.org/advisory?a=1&b=%20#c")
+            .title("Told by others"),
         advisory(4).text("cvss", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H").patched(&[">= 1.1.0"]),
         advisory(5).text("cvss", "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"),
         advisory(6).list("categories", &["malicious"]).function("bad::run", &["*"]),

@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustsec::osv::OsvRange;
-use schema::{AdvisoryFacts, AdvisoryId, AdvisoryKind, CanonicalName, KrateName, Licence, Score, SeverityWord, Timestamp};
+use schema::{
+    AdvisoryFacts, AdvisoryId, AdvisoryKind, CanonicalName, KrateName, Licence, Score, SeverityWord, Timestamp,
+};
 use semver::{BuildMetadata, Prerelease, Version, VersionReq};
 
 use crate::front_matter::FrontMatter;

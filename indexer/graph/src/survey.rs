@@ -60,11 +60,7 @@ impl Graph {
     }
 
     /// Whether some release offered is free of what covers others; `None`: none is offered.
-    pub fn offers_a_free_one(
-        &self,
-        canonical: &CanonicalName,
-        is_covered: impl Fn(ReleaseId) -> bool,
-    ) -> Option<bool> {
+    pub fn offers_a_free_one(&self, canonical: &CanonicalName, is_covered: impl Fn(ReleaseId) -> bool) -> Option<bool> {
         let krate = self.krate(self.names.number(canonical)?);
         let mut offered = krate.releases.iter().filter(|release| release.is_offered()).peekable();
         offered.peek()?;

@@ -177,7 +177,8 @@ impl Held {
     /// Takes over a whole state and says what differs. An id stays while a file bears it, good or bad.
     fn compare(&mut self, database: Database) -> DbState {
         let present = database.advisories.iter().map(|advisory| advisory.facts.id.clone());
-        let present: BTreeSet<AdvisoryId> = present.chain(database.quarantined.iter().map(|bad| id_of(&bad.path))).collect();
+        let present: BTreeSet<AdvisoryId> =
+            present.chain(database.quarantined.iter().map(|bad| id_of(&bad.path))).collect();
         let removed: Vec<_> = self.advisories.keys().filter(|id| !present.contains(*id)).cloned().collect();
         self.quarantine = database.quarantined.into_iter().map(quarantined).collect();
         self.state(database.commit, database.advisories, removed)

@@ -31,7 +31,12 @@ pub async fn read_graph(store: &dyn Store, at: Option<Timestamp>) -> Result<Grap
         edges.extend(page.dependencies.into_iter().map(edge));
     }
     let graph = blocking("building the graph of the registry", move || Graph::from_rows(nodes, edges)).await?;
-    info!(releases = graph.n_releases(), edges = graph.n_edges(), bytes = graph.size_bytes(), "graph of the registry built");
+    info!(
+        releases = graph.n_releases(),
+        edges = graph.n_edges(),
+        bytes = graph.size_bytes(),
+        "graph of the registry built"
+    );
     Ok(graph)
 }
 

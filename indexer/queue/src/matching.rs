@@ -22,7 +22,8 @@ pub fn match_releases(advisories: &[Advisory], releases: &[Release]) -> Vec<Advi
 /// It was good then, so a refusal is a fault of ours, and no silent gap must come of it.
 pub fn parsed(stored: &StoredAdvisory) -> Result<Advisory, QueueError> {
     let advisory = Advisory::parse(&stored.path, &stored.text, &stored.changed_in);
-    advisory.map_err(|reason| QueueError::Missing(format!("the stored advisory {} is unreadable: {reason}", stored.path)))
+    advisory
+        .map_err(|reason| QueueError::Missing(format!("the stored advisory {} is unreadable: {reason}", stored.path)))
 }
 
 fn matches_of(matcher: &Matcher<'_>, krate: &CanonicalName, candidates: &[MatchCandidate]) -> Vec<AdvisoryMatch> {

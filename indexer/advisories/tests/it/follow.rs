@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use advisories::{
-    Advisory, AdvisoriesError, DatabaseChanges, DatabaseRepository, FETCH_REFSPEC, Since, open_bare, read_directory,
+    AdvisoriesError, Advisory, DatabaseChanges, DatabaseRepository, FETCH_REFSPEC, Since, open_bare, read_directory,
 };
 use git2::{IndexAddOption, Repository, Signature, Time};
 use schema::Timestamp;

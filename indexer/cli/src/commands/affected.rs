@@ -163,7 +163,8 @@ async fn meant(
 /// Whether a text can only be the id of an advisory. Names of crates begin like ids, too, and then go on otherwise.
 fn is_id(text: &str) -> bool {
     let text = text.to_ascii_uppercase();
-    let begins = |with: &str| text.strip_prefix(with).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let begins =
+        |with: &str| text.strip_prefix(with).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     begins("RUSTSEC-") || begins("CVE-") || begins("MAL-") || (text.starts_with("GHSA-") && text.len() == 19)
 }
 

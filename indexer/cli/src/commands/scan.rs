@@ -150,7 +150,11 @@ fn stuck(graph: &Graph, standing: &[Standing<'_>], matches: &Matches) -> Vec<Stu
     }
     stuck.sort_by_key(|one| {
         let (stuck, kind) = (one.survey.stuck, one.facts.kind);
-        (std::cmp::Reverse((stuck.krates, stuck.releases, stuck.optional_releases, one.n_exposed)), kind, one.facts.id.clone())
+        (
+            std::cmp::Reverse((stuck.krates, stuck.releases, stuck.optional_releases, one.n_exposed)),
+            kind,
+            one.facts.id.clone(),
+        )
     });
     stuck
 }

@@ -41,7 +41,11 @@ fn range(first: &AdvisoryState, last: &AdvisoryState, n: usize) -> String {
     let words = |state: &AdvisoryState| format!("{} ({})", state.commit.commit, state.commit.at);
     match n {
         1 => format!("the only state known is {}", words(first)),
-        n => format!("{n} states are known, from {} to {}; `provenance advisories states` lists them", words(first), words(last)),
+        n => format!(
+            "{n} states are known, from {} to {}; `provenance advisories states` lists them",
+            words(first),
+            words(last)
+        ),
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) async fn advisory_database(settings: &Settings, store: &dyn Store) ->
             described(&held, now)
         )]),
         (Err(Failed::Unreachable(error)), None) => Err(error.context("read the advisory database")),
-        (Err(Failed::Refused(error)), _) => Err(error),
+        (Err(Failed::Refused(error)), Some(_)) => {
+            Err(error.context("the last good copy of the advisory database stays, and nothing was changed"))
+        }
+        (Err(Failed::Refused(error)), None) => Err(error),
     }
 }
 
@@ -160,4 +163,3 @@ pub(crate) fn described(commit: &DbCommit, now: Timestamp) -> String {
 fn days_old(commit: &DbCommit, now: Timestamp) -> i64 {
     (now.as_micros() - commit.at.as_micros()).max(0) / 86_400_000_000
 }
-

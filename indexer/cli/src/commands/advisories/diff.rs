@@ -153,8 +153,7 @@ impl Difference {
             let (id, package) = (&after.facts.id, shown(&after.facts.package));
             say(&format!(" changed {id} in {package}: {}", fields.join(", ")));
         }
-        for (word, rows) in
-            [("now affected", &self.became_affected), ("no longer affected", &self.no_longer_affected)]
+        for (word, rows) in [("now affected", &self.became_affected), ("no longer affected", &self.no_longer_affected)]
         {
             for row in rows {
                 say(&format!("{word}: {} by {}", row.release.key, row.found.advisory));
@@ -188,10 +187,7 @@ fn facts(stored: &StoredAdvisory) -> Value {
     })
 }
 
-async fn affected(
-    store: &dyn Store,
-    by: impl Iterator<Item = StoredAdvisory>,
-) -> anyhow::Result<Vec<MatchRow>> {
+async fn affected(store: &dyn Store, by: impl Iterator<Item = StoredAdvisory>) -> anyhow::Result<Vec<MatchRow>> {
     let by: Vec<_> = by.collect();
     let mut rows = state::matched(store, &by).await?;
     rows.retain(|row| row.found.is_affected());

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::Scan;
 use crate::clock::SystemClock;
+use crate::document;
 use crate::settings::Settings;
 use crate::table::{self, cell, number};
 use crate::text::{say, shown};
-use crate::document;
 
 /// What the reports rest on.
 pub(super) struct Context {
@@ -22,9 +22,11 @@ pub(super) fn as_json(scan: &Scan, context: &Context) -> Value {
         let survey = &one.survey;
         let mut line = facts(&one.facts);
         line["affected_releases"] = json!(one.n_affected);
-        for (name, tally) in
-            [("stuck", survey.stuck), ("fresh_affected", survey.fresh_affected), ("only_old_locks", survey.only_old_locks)]
-        {
+        for (name, tally) in [
+            ("stuck", survey.stuck),
+            ("fresh_affected", survey.fresh_affected),
+            ("only_old_locks", survey.only_old_locks),
+        ] {
             line[name] = json!({
                 "releases": tally.releases, "crates": tally.krates, "optional_releases": tally.optional_releases,
             });
@@ -89,7 +91,19 @@ pub(super) fn csv(scan: &Scan) {
     for krate in &scan.unsafe_krates {
         let ids: Vec<_> = krate.advisories.iter().map(|id| id.0.as_str()).collect();
         let n_dependents = krate.n_dependents.to_string();
-        row(["no-safe-version", &krate.name, krate.worst.as_str(), "", &ids.join(" "), "", &n_dependents, "", "", "", ""]);
+        row([
+            "no-safe-version",
+            &krate.name,
+            krate.worst.as_str(),
+            "",
+            &ids.join(" "),
+            "",
+            &n_dependents,
+            "",
+            "",
+            "",
+            "",
+        ]);
     }
     for one in &scan.malware {
         let facts = &one.facts;
@@ -172,7 +186,9 @@ fn id_words(facts: &AdvisoryFacts) -> String {
 fn end(table: &str, n: usize, limit: usize) {
     match n {
         0 => say("none"),
-        n if n > limit => say(&format!("{table}\n… and {} more; --limit shows them, --csv and --json have all", n - limit)),
+        n if n > limit => {
+            say(&format!("{table}\n… and {} more; --limit shows them, --csv and --json have all", n - limit))
+        }
         _ => say(table),
     }
 }
