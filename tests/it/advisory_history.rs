@@ -173,9 +173,9 @@ async fn replay(seed: u64, rounds: usize, begin: impl Fn(&mut AdvisoryRepo, &mut
     let store = store_with(folder.path(), &krates).await;
     let (mut expected, mut gone) = (Expected::default(), Vec::new());
     let mut commits = vec![repo.commit().unwrap()];
-    let mut seen: Vec<(String, Expected)> = Vec::new();
+    let mut states_seen: Vec<(String, Expected)> = Vec::new();
     expected.look_at(&repo.path(), &commits[0]);
-    seen.push((commits[0].clone(), expected.clone()));
+    states_seen.push((commits[0].clone(), expected.clone()));
     let mut rewritten = false;
     for round in 0..rounds {
         let label = format!("seed {seed}, round {round}");
@@ -193,7 +193,7 @@ async fn replay(seed: u64, rounds: usize, begin: impl Fn(&mut AdvisoryRepo, &mut
             let earlier = commits[commits.len() - 2].clone();
             commits.push(repo.commit_upon_earlier(&earlier).unwrap());
             expected.look_at(&repo.path(), commits.last().unwrap());
-            seen.push((commits.last().unwrap().clone(), expected.clone()));
+            states_seen.push((commits.last().unwrap().clone(), expected.clone()));
             continue;
         }
         for _ in 0..=dice.roll(4) {
@@ -202,12 +202,12 @@ async fn replay(seed: u64, rounds: usize, begin: impl Fn(&mut AdvisoryRepo, &mut
             }
             commits.push(repo.commit().unwrap());
             expected.look_at(&repo.path(), commits.last().unwrap());
-            seen.push((commits.last().unwrap().clone(), expected.clone()));
+            states_seen.push((commits.last().unwrap().clone(), expected.clone()));
         }
     }
     let states = store.advisory_states().await.unwrap();
     let mut n_asked = 0;
-    for (commit, expected) in &seen {
+    for (commit, expected) in &states_seen {
         let Some(state) = states.iter().rfind(|state| state.commit.commit == *commit) else { continue };
         let stood = store.advisories_at(state.seq).await.unwrap();
         let stood: BTreeMap<_, _> = stood.into_iter().map(|one| (one.facts.id, (one.path, one.text))).collect();

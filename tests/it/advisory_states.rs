@@ -44,7 +44,7 @@ impl Place {
         self.commits.push(self.repo.commit().unwrap());
     }
 
-    fn args<'a>(&self, args: &[&'a str]) -> Vec<String> {
+    fn args(&self, args: &[&str]) -> Vec<String> {
         let (index, db) = (self.home.path().join("index"), self.repo.path());
         let global = ["--offline", "--index", index.to_str().unwrap(), "--advisory-db", db.to_str().unwrap()];
         args.iter().chain(&global).map(|arg| (*arg).to_owned()).collect()

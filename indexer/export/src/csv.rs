@@ -14,7 +14,7 @@ pub fn csv_cell(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\n' => cell.push('\n'),
-            control if control.is_control() => cell.push_str(&format!("\\u{{{:x}}}", u32::from(control))),
+            control if control.is_control() => cell.extend(format!("\\u{{{:x}}}", u32::from(control)).chars()),
             plain => cell.push(plain),
         }
     }

@@ -184,11 +184,8 @@ fn id_words(facts: &AdvisoryFacts) -> String {
 }
 
 fn end(table: &str, n: usize, limit: usize) {
-    match n {
-        0 => say("none"),
-        n if n > limit => {
-            say(&format!("{table}\n… and {} more; --limit shows them, --csv and --json have all", n - limit))
-        }
-        _ => say(table),
+    say(if n == 0 { "none" } else { table });
+    if n > limit {
+        say(&format!("… and {} more; --limit shows them, --csv and --json have all", n - limit));
     }
 }
