@@ -8,8 +8,23 @@ fn every_command_has_help_and_bad_usage_is_2() {
     let help = home.run(&["--help"]);
     assert_eq!(help.code, Some(0));
     for command in [
-        "index", "show", "explain", "affected", "inspect", "verify", "changes", "status", "doctor", "migrate", "retry",
+        "index",
+        "show",
+        "explain",
+        "affected",
+        "inspect",
+        "verify",
+        "changes",
+        "status",
+        "doctor",
+        "migrate",
+        "retry",
         "demo",
+        "dependents",
+        "scan",
+        "advisories",
+        "follow",
+        "events",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command} is not in the help");
         assert_eq!(home.run(&[command, "--help"]).code, Some(0));

@@ -8,8 +8,8 @@ use schema::{
     Timestamp,
 };
 use store::{
-    AdvisoryWrite, ArchiveRow, ArchiveState, DbWrite, InspectionRow, KrateWrite, LineWrite, Mark, MatchWrite,
-    Postponed, QuarantineWrite, Reading, RowWrite, SourceState, Store, StoreError,
+    AdvisoryWrite, ArchiveRow, ArchiveState, DbState, DbWrite, InspectionRow, KrateWrite, LineWrite, Mark, MatchWrite,
+    Postponed, QuarantineWrite, RowWrite, SourceState, Store, StoreError,
 };
 use store_sqlite::SqliteStore;
 
@@ -65,15 +65,7 @@ fn change(kind: ChangeKind, num: &str) -> Change {
 
 fn write(revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
     let name = KrateName::parse("alpha").unwrap();
-    KrateWrite {
-        name,
-        revision,
-        lines,
-        quarantine: Vec::new(),
-        reading: Reading::default(),
-        download: false,
-        signals: Vec::new(),
-    }
+    KrateWrite::new(name, revision, lines)
 }
 
 fn alpha() -> CanonicalName {
@@ -280,16 +272,22 @@ fn advisory(id: &str, text: &str, aliases: &[&str]) -> AdvisoryWrite {
         url: None,
         licence: Licence::Cc0,
     };
-    AdvisoryWrite { path: format!("crates/alpha/{id}.md"), text: text.to_owned(), facts }
+    AdvisoryWrite {
+        path: format!("crates/alpha/{id}.md"),
+        text: text.to_owned(),
+        changed_in: None,
+        changed_at: None,
+        facts,
+    }
 }
 
 fn state(commit: &str, changed: Vec<AdvisoryWrite>, removed: &[&str]) -> DbWrite {
-    DbWrite {
+    let state = DbState {
         commit: DbCommit { commit: commit.to_owned(), at: NOW, source: "test".to_owned() },
         changed,
         removed: removed.iter().map(|id| AdvisoryId((*id).to_owned())).collect(),
-        quarantine: Vec::new(),
-    }
+    };
+    DbWrite { states: vec![state], quarantine: Vec::new() }
 }
 
 #[test]
@@ -327,6 +325,37 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
         taken(store.as_ref(), Step::Match).await;
         store.apply_db(&state("three", Vec::new(), &[]), LATER).await.unwrap();
         assert_eq!(store.advisory_db_loaded_at().await.unwrap(), Some(LATER));
+    });
+}
+
+#[test]
+fn several_states_are_stored_at_once_and_each_can_be_asked() {
+    on_every_backend(|store| async move {
+        let (_, release) = one_release(store.as_ref()).await;
+        let mut first = advisory("RUSTSEC-1", "a", &[]);
+        (first.changed_in, first.changed_at) = (Some("zero".to_owned()), Some(NOW.plus_seconds(-9)));
+        let mut write = state("one", vec![first], &[]);
+        let added = vec![advisory("RUSTSEC-1", "b", &[]), advisory("RUSTSEC-2", "c", &[])];
+        write.states.extend(state("two", added, &[]).states);
+        write.states.extend(state("three", Vec::new(), &["RUSTSEC-1"]).states);
+        store.apply_db(&write, NOW).await.unwrap();
+        assert_eq!(store.open_marks(&[release], Step::Match).await.unwrap().len(), 1);
+        let states = store.advisory_states().await.unwrap();
+        assert_eq!(
+            states.iter().map(|state| state.commit.commit.as_str()).collect::<Vec<_>>(),
+            ["one", "two", "three"]
+        );
+        let mut held = Vec::new();
+        for state in &states {
+            let stood = store.advisories_at(state.seq).await.unwrap();
+            held.push(stood.into_iter().map(|one| (one.text, one.changed_in, one.changed_at)).collect::<Vec<_>>());
+        }
+        let row = |text: &str, commit: &str, at| (text.to_owned(), commit.to_owned(), at);
+        assert_eq!(held[0], [row("a", "zero", NOW.plus_seconds(-9))]);
+        assert_eq!(held[1], [row("b", "two", NOW), row("c", "two", NOW)]);
+        assert_eq!(held[2], [row("c", "two", NOW)]);
+        assert_eq!(store.advisories().await.unwrap().len(), 1);
+        assert_eq!(store.advisories_at(states[0].seq - 1).await.unwrap(), []);
     });
 }
 

@@ -143,6 +143,52 @@ fn a_tombstone_still_depends_and_a_time_before_the_reading_is_not_complete() {
 }
 
 #[test]
+fn a_dependent_that_is_free_itself_is_still_exposed_through_another() {
+    let place = exposed();
+    // It takes `bad` 2, which is not affected, and `pinned`, which takes `bad` 1.1.0.
+    place.krate(&[on(on(line("both", "1.0.0"), "bad", "2"), "pinned", "1")]);
+    place.index(&["both"]);
+    let answer = place.json(&["dependents", "bad", "--advisory", "CVE-2026-9001", "--transitive"]);
+    let rows = answer["dependents"].as_array().unwrap();
+    let both: Vec<_> = rows.iter().filter(|row| row["name"] == "both").map(|row| &row["path"]).collect();
+    assert_eq!(json!(both), json!([["both@1.0.0", "bad@2.0.0"], ["both@1.0.0", "pinned@1.0.0", "bad@1.1.0"]]));
+    assert_eq!(answer["counts"]["normal"], json!({ "never": 2, "fresh-affected": 1, "stuck": 1, "only-old-locks": 1 }));
+    assert_eq!(answer["counts"]["build optional"], json!({ "stuck": 1 }));
+    assert_eq!(answer["counts"]["transitive"], json!({ "exposed": 2 }));
+}
+
+#[test]
+fn an_id_of_any_kind_means_every_advisory_that_bears_it() {
+    let place = exposed();
+    let shared = ["CVE-2026-7", "GHSA-aaaa-bbbb-cccc", "MAL-2026-7"];
+    for (id, krate) in [("RUSTSEC-2026-9003", "fresh"), ("RUSTSEC-2026-9004", "locked")] {
+        place.advisory(&AdvisoryBuilder::new(id, krate, "2026-08-01").list("aliases", &shared));
+    }
+    place.index(&["fresh", "locked"]);
+    for id in shared {
+        for id in [id.to_owned(), id.to_ascii_lowercase()] {
+            let answer = place.json(&["affected", &id]);
+            let ids: Vec<_> = answer["advisories"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+            assert_eq!(json!(ids), json!(["RUSTSEC-2026-9003", "RUSTSEC-2026-9004"]), "{id}");
+            assert_eq!(answer["total"], json!(2), "{id}");
+        }
+    }
+    // Without a query a filter asks all of them; yanked and deleted releases can be asked for alone.
+    assert_eq!(place.json(&["affected", "--since", "2026-08-01"])["total"], json!(4));
+    std::fs::remove_file(place.path("index/lo/ck/locked")).unwrap();
+    place.krate(&[on(line("fresh", "1.0.0"), "bad", ">=0.9, <1.2").yanked(true)]);
+    place.index(&["fresh", "locked"]);
+    let names = |flag: &str| {
+        let answer = place.json(&["affected", "CVE-2026-7", flag]);
+        answer["versions"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names("--live"), names("--yanked"), names("--deleted")),
+        (vec![], vec![json!("fresh")], vec![json!("locked")])
+    );
+}
+
+#[test]
 fn an_unknown_crate_is_named() {
     let place = exposed();
     let (code, out, said) = place.run(&["dependents", "nobody"]);

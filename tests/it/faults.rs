@@ -99,7 +99,7 @@ async fn told(store: &dyn Store) -> Value {
     let signals: Vec<_> = events.iter().filter(|event| event.kind == "signal").map(|event| &event.payload).collect();
     let mut releases = Vec::new();
     let mut names: Vec<_> =
-        changes.iter().filter_map(|change| change.name.as_ref().map(|name| name.canonical())).collect();
+        changes.iter().filter_map(|change| change.name.as_ref().map(schema::KrateName::canonical)).collect();
     names.sort();
     names.dedup();
     for name in &names {

@@ -102,7 +102,7 @@ async fn of_a_frozen_leader_and_its_successor_one_writes() {
         let outcome = first.round(&progress, &CancellationToken::new()).await;
         (outcome, first)
     });
-    tokio::task::spawn_blocking(move || has_arrived.recv().unwrap()).await.unwrap();
+    tokio::task::block_in_place(|| has_arrived.recv().unwrap());
     assert!(matches!(round(&second).await, Err(QueueError::NotLeading { .. })), "its lease is not over yet");
     clock.forward(121);
     round(&second).await.unwrap();
@@ -155,13 +155,16 @@ impl Cloned {
         packs.sort();
         packs
     }
-
-    fn git(&self, folder: &Path, arguments: &[&str]) -> String {
-        let output = git_server::git(folder).args(arguments).output().unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
 }
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = git_server::git(folder).args(arguments).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What is done to a clone, and its name.
+type Damage = (&'static str, fn(&Cloned));
 
 fn kinds(report: &FollowReport) -> Vec<(ChangeKind, usize)> {
     report.changes.iter().map(|(kind, n)| (*kind, *n)).collect()
@@ -182,7 +185,7 @@ async fn a_shallow_clone_brings_every_commit_after_its_edge_also_across_a_squash
     let mut index = GitIndex::create(&lab.origin).unwrap();
     let world = commit_history(&mut index, 2, 30).unwrap();
     assert_eq!(kinds(&lab.follow(&store).await), [], "a baseline has no changes");
-    let n_commits = lab.git(&lab.clone, &["rev-list", "--count", "refs/provenance/head"]);
+    let n_commits = git(&lab.clone, &["rev-list", "--count", "refs/provenance/head"]);
     assert_eq!(n_commits.trim(), "1", "the past was not fetched");
 
     // Three commits, the second taken back by the third, then the history is replaced, and one more.
@@ -205,7 +208,7 @@ async fn a_clone_that_is_damaged_or_gone_is_made_anew_and_nothing_is_lost() {
     let mut index = GitIndex::create(&lab.origin).unwrap();
     let mut world = commit_history(&mut index, 3, 30).unwrap();
     lab.follow(&store).await;
-    let damages: [(&str, fn(&Cloned)); 5] = [
+    let damages: [Damage; 5] = [
         ("every pack cut short", |lab| {
             for pack in lab.packs() {
                 let bytes = std::fs::read(&pack).unwrap();
@@ -247,7 +250,7 @@ async fn a_thousand_fetches_do_not_leave_a_thousand_packs() {
     // What a thousand fetches leave: packs of an object each, and locks of processes that were killed.
     for n in 0..300 {
         let blob = lab.home.write("blob", &format!("object {n}"));
-        let name = lab.git(&lab.clone, &["hash-object", "-w", blob.to_str().unwrap()]);
+        let name = git(&lab.clone, &["hash-object", "-w", blob.to_str().unwrap()]);
         let mut pack = git_server::git(&lab.clone)
             .args(["pack-objects", "-q", "objects/pack/pack"])
             .stdin(std::process::Stdio::piped())
@@ -264,8 +267,8 @@ async fn a_thousand_fetches_do_not_leave_a_thousand_packs() {
     index.commit(&with(&world, "new-one", "1.0.0"), None, "one").unwrap();
     assert_eq!(kinds(&lab.follow(&store).await), [(ChangeKind::Added, 1)]);
     assert!(lab.packs().len() < 5, "{:?}", lab.packs());
-    lab.git(&lab.clone, &["fsck", "--full", "--strict"]);
-    let loose = lab.git(&lab.clone, &["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
+    git(&lab.clone, &["fsck", "--full", "--strict"]);
+    let loose = git(&lab.clone, &["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
     assert!(loose.lines().count() > 300, "no object was dropped");
 }
 
@@ -297,15 +300,7 @@ async fn a_comparison_finds_what_no_commit_told_and_goes_on_where_it_stopped() {
         at: clock.now(),
         changes: Vec::new(),
     });
-    let write = store::KrateWrite {
-        name: held.name,
-        revision: held.revision,
-        lines: lines.collect(),
-        quarantine: Vec::new(),
-        reading: store::Reading::default(),
-        download: false,
-        signals: Vec::new(),
-    };
+    let write = store::KrateWrite::new(held.name, held.revision, lines.collect());
     store.apply(other, &[write], clock.now()).await.unwrap();
 
     // Stopped after its first piece, the comparison goes on behind it.
@@ -375,13 +370,8 @@ async fn a_reader_with_a_cursor_sees_every_event_of_many_writers_once() {
     let home = Home::new();
     let store = store(home.path()).await;
     let write = |name: String| store::KrateWrite {
-        name: KrateName::parse(&name).unwrap(),
-        revision: 0,
-        lines: Vec::new(),
-        quarantine: Vec::new(),
-        reading: store::Reading::default(),
-        download: false,
         signals: vec![store::Signal { at: Timestamp::from_seconds(1), payload: format!("{{\"name\":\"{name}\"}}") }],
+        ..store::KrateWrite::new(KrateName::parse(&name).unwrap(), 0, Vec::new())
     };
     let source =
         store.note_source(&store::SourceState { address: "x".to_owned(), ..Default::default() }).await.unwrap();

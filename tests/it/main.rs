@@ -2,6 +2,10 @@
 
 // `cfg(test)` says what is true of this whole target, and lets clippy see that helpers are tests, too.
 #[cfg(test)]
+mod advisory_history;
+#[cfg(test)]
+mod advisory_states;
+#[cfg(test)]
 mod arrayref;
 #[cfg(test)]
 mod bad_input;
@@ -18,9 +22,13 @@ mod follow;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod live_graph;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

@@ -109,7 +109,8 @@ fn an_edited_advisory_changes_the_answer_and_a_removed_one_retracts_it() {
     // Nearly everything gone at once is a broken database, not a quiet world.
     std::fs::remove_dir_all(home.path().join("advisory-db/crates/beta-b")).unwrap();
     let emptied = home.run(&args);
-    assert!(emptied.stderr.contains("last good copy"), "{}", emptied.stderr);
+    assert!(emptied.stderr.contains("last good copy") && emptied.code == Some(1), "{}", emptied.stderr);
+    assert_eq!(home.json(&["affected", "RUSTSEC-2026-9002"])["advisories"][0]["package"], "beta-b");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustsec::osv::OsvRange;
-use schema::{AdvisoryFacts, AdvisoryId, AdvisoryKind, CanonicalName, KrateName, Licence, Score, SeverityWord};
+use schema::{
+    AdvisoryFacts, AdvisoryId, AdvisoryKind, CanonicalName, KrateName, Licence, Score, SeverityWord, Timestamp,
+};
 use semver::{BuildMetadata, Prerelease, Version, VersionReq};
 
 use crate::front_matter::FrontMatter;
@@ -19,6 +21,8 @@ pub struct Advisory {
     pub text: String,
     /// The database's commit that last changed it, as far as that is known: else the one it was read from.
     pub changed_in: String,
+    /// When that commit was made, where it was found.
+    pub changed_at: Option<Timestamp>,
     /// Ids of other things that have to do with it.
     pub related: Vec<String>,
     /// Addresses to read on. Hostile text.
@@ -128,6 +132,7 @@ impl Advisory {
             path: path.to_owned(),
             text: text.to_owned(),
             changed_in: commit.to_owned(),
+            changed_at: None,
             related: advisory.related,
             references: advisory.references,
             categories: advisory.categories,

@@ -1,22 +1,31 @@
-//! From one commit of the database to another: what to match again, what to retract. Only changed files are read.
+//! A database followed by commit: every commit since the one known is a state, and only what it changed is read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use git2::{Commit, Repository};
-use schema::{AdvisoryId, DbCommit};
+use git2::{Commit, Oid, Repository};
+use schema::{AdvisoryId, DbCommit, Timestamp};
 
-use crate::database::{Read, belongs, read_files};
-use crate::repository::{commit, db_commit, files, paths};
-use crate::{AdvisoriesError, Advisory, Quarantined};
+use crate::database::{File, Read, read_files};
+use crate::origins::set_origins;
+use crate::repository::{commit, db_commit, read_repository};
+use crate::tree::{Files, id_of, is_file, path_of};
+use crate::{AdvisoriesError, Advisory, Database, FETCHED_REF, Quarantined};
 
-/// How many commits are looked through for the one that last changed each file; beyond, the newest stands for it.
-const MAX_COMMITS: usize = 2_000;
+/// A database in a git repository, at the revision that counts as its present state.
+pub struct DatabaseRepository {
+    repository: Repository,
+    revision: String,
+    source: String,
+}
 
-/// What differs between two commits. Everything the store holds for an id named here is replaced.
+/// What differs between two states. Everything the store holds for an id in `touched` is replaced.
 #[derive(Clone, Debug)]
 pub struct DatabaseChanges {
     /// The state that was read.
     pub commit: DbCommit,
+    /// The ids whose files were read, good or bad or gone.
+    pub touched: BTreeSet<AdvisoryId>,
     /// Added or edited: matches of the id that the new text does not give are to be retracted.
     pub changed: Vec<Advisory>,
     /// Gone without a successor: every match of the id is to be retracted.
@@ -38,79 +47,199 @@ pub struct Moved {
     pub to: String,
 }
 
-/// Reads what changed from the commit `from` to the commit `to`, in either direction of history.
-///
-/// # Errors
-/// [`AdvisoriesError::Git`] when one of the commits is not there (then read the whole database anew).
-pub fn changed(repo: &Repository, from: &str, to: &str, source: &str) -> Result<DatabaseChanges, AdvisoriesError> {
-    let (old, new) = (commit(repo, from)?, commit(repo, to)?);
-    let (before, after) = (by_id(&old)?, by_id(&new)?);
-    // An id is read anew as a whole: when one of two files that share it goes, the other one begins to count.
-    let touched: BTreeSet<&String> =
-        before.keys().chain(after.keys()).filter(|id| before.get(*id) != after.get(*id)).collect();
-    let read = files(repo, &new, |path| touched.contains(&id_of(path)))?;
-    let Read { advisories: mut changed, quarantined } = read_files(read, &new.id().to_string());
-    let origins = last_changes(repo, &old, &new)?;
-    for advisory in &mut changed {
-        if let Some(commit) = origins.get(&advisory.path) {
-            advisory.changed_in.clone_from(commit);
+/// What leads from a state known to the present one.
+#[derive(Debug)]
+pub enum Since {
+    /// The commits in between, oldest first, each a state of its own. Empty: nothing happened.
+    Steps(Vec<DatabaseChanges>),
+    /// The commit known is not in this repository (any more): only a full comparison can tell.
+    Lost,
+    /// It is there, and the present state does not descend from it: history was rewritten, or an older state is shown.
+    Rewritten,
+}
+
+impl DatabaseRepository {
+    /// The repository in a folder, bare or not, at its HEAD; what is not committed does not count. `None`: plain files.
+    ///
+    /// # Errors
+    /// [`AdvisoriesError::Git`] when there is a repository that cannot be opened.
+    pub fn in_folder(path: &Path) -> Result<Option<Self>, AdvisoriesError> {
+        let source = path.display().to_string();
+        match Repository::open(path) {
+            Ok(repository) => Ok(Some(Self { repository, revision: "HEAD".to_owned(), source })),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(AdvisoriesError::git(format!("open the advisory database in {source}"))(error)),
         }
     }
-    let removed = touched.iter().filter(|id| !after.contains_key(**id)).map(|id| AdvisoryId((*id).clone())).collect();
-    let moved = changed.iter().filter_map(|advisory| moved(advisory, &before)).collect();
-    Ok(DatabaseChanges { commit: db_commit(&new, source), changed, removed, moved, quarantined })
-}
 
-type FilesById = BTreeMap<String, BTreeMap<String, git2::Oid>>;
-
-/// The files at a commit under the ids their names state; the loader accepts no file whose name says another id.
-fn by_id(commit: &Commit<'_>) -> Result<FilesById, AdvisoriesError> {
-    let mut by_id = FilesById::new();
-    for (path, oid) in paths(commit)? {
-        by_id.entry(id_of(&path)).or_default().insert(path, oid);
+    /// A copy of ours into which `address` was fetched ([`crate::open_bare`], [`crate::FETCH_REFSPEC`]).
+    #[must_use]
+    pub fn fetched(repository: Repository, address: &str) -> Self {
+        Self { repository, revision: FETCHED_REF.to_owned(), source: address.to_owned() }
     }
-    Ok(by_id)
+
+    /// The same repository with another revision as its present state.
+    #[must_use]
+    pub fn at(self, revision: &str) -> Self {
+        Self { revision: revision.to_owned(), ..self }
+    }
+
+    /// The present state, without its files.
+    ///
+    /// # Errors
+    /// [`AdvisoriesError::Git`] when there is no such revision.
+    pub fn head(&self) -> Result<DbCommit, AdvisoriesError> {
+        Ok(db_commit(&commit(&self.repository, &self.revision)?, &self.source))
+    }
+
+    /// Reads the whole present state; every advisory names the commit that last changed it.
+    ///
+    /// # Errors
+    /// [`AdvisoriesError::Git`] when it cannot be read, [`AdvisoriesError::Empty`] when it holds no advisory.
+    pub fn read(&self) -> Result<Database, AdvisoriesError> {
+        read_repository(&self.repository, &self.revision, &self.source)
+    }
+
+    /// Reads what happened since the commit `from`, along first parents: what the followed branch looked like, in order.
+    ///
+    /// The ids in `again` are read once more although nothing happened to them (a newer program may understand them).
+    /// Where the branch came to `from` by another way than first parents, everything in between is one state.
+    ///
+    /// # Errors
+    /// [`AdvisoriesError::Git`] when the repository cannot be read.
+    pub fn since(&self, from: &str, again: &BTreeSet<AdvisoryId>) -> Result<Since, AdvisoriesError> {
+        let repository = &self.repository;
+        let new = commit(repository, &self.revision)?;
+        let Some(old) = Oid::from_str(from).ok().and_then(|id| repository.find_commit(id).ok()) else {
+            return Ok(Since::Lost);
+        };
+        if old.id() != new.id() && !repository.graph_descendant_of(new.id(), old.id()).unwrap_or(false) {
+            return Ok(Since::Rewritten);
+        }
+        let mut walk = Walk { repository, files: Files::at(&old)?, at: old.clone() };
+        let mut steps = Vec::new();
+        let mut again = again.clone();
+        for next in way(&old, &new) {
+            steps.push(walk.step(next, std::mem::take(&mut again), &self.source)?);
+        }
+        if !again.is_empty() {
+            steps.push(walk.step(new, again, &self.source)?);
+        }
+        Ok(Since::Steps(steps))
+    }
 }
 
-fn id_of(path: &str) -> String {
-    let file_name = path.rsplit('/').next().unwrap_or(path);
-    file_name.strip_suffix(".md").unwrap_or(file_name).to_owned()
+impl DatabaseRepository {
+    /// Reads the branch's past as if it had been followed since `from` (`None`: since its first commit): the state of that
+    /// time, and a state for every commit after it. Commits before the first one that holds an advisory are passed over.
+    ///
+    /// # Errors
+    /// As [`DatabaseRepository::read`].
+    pub fn history(&self, from: Option<Timestamp>) -> Result<(Database, Vec<DatabaseChanges>), AdvisoriesError> {
+        let mut way = first_parents(&commit(&self.repository, &self.revision)?);
+        let is_over = |commit: &Commit<'_>| from.is_some_and(|from| db_commit(commit, "").at <= from);
+        let first = way.iter().rposition(is_over).unwrap_or(0);
+        let mut rest = way.drain(first..);
+        let mut empty = AdvisoriesError::Empty { origin: self.source.clone() };
+        while let Some(at) = rest.next() {
+            match read_repository(&self.repository, &at.id().to_string(), &self.source) {
+                Ok(database) => {
+                    let mut walk = Walk { repository: &self.repository, files: Files::at(&at)?, at };
+                    let steps = rest.map(|next| walk.step(next, BTreeSet::new(), &self.source));
+                    return Ok((database, steps.collect::<Result<_, _>>()?));
+                }
+                Err(error @ AdvisoriesError::Empty { .. }) => empty = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(empty)
+    }
 }
 
-fn moved(advisory: &Advisory, before: &FilesById) -> Option<Moved> {
-    let old_paths = before.get(&advisory.facts.id.0)?;
+impl std::fmt::Debug for DatabaseRepository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.source, self.revision)
+    }
+}
+
+/// The commits from `old`, which is left out, to `new`.
+fn way<'repo>(old: &Commit<'repo>, new: &Commit<'repo>) -> Vec<Commit<'repo>> {
+    if old.id() == new.id() {
+        return Vec::new();
+    }
+    let mut way = first_parents(new);
+    match way.iter().rposition(|commit| commit.id() == old.id()) {
+        Some(at) => way.split_off(at + 1),
+        None => vec![new.clone()],
+    }
+}
+
+/// The branch that leads to a commit, as far as it is here, oldest first.
+fn first_parents<'repo>(head: &Commit<'repo>) -> Vec<Commit<'repo>> {
+    let mut way: Vec<_> = std::iter::successors(Some(head.clone()), |commit| commit.parent(0).ok()).collect();
+    way.reverse();
+    way
+}
+
+/// Goes from commit to commit and knows which files stand there.
+struct Walk<'repo> {
+    repository: &'repo Repository,
+    files: Files,
+    at: Commit<'repo>,
+}
+
+impl<'repo> Walk<'repo> {
+    fn step(
+        &mut self,
+        next: Commit<'repo>,
+        again: BTreeSet<AdvisoryId>,
+        source: &str,
+    ) -> Result<DatabaseChanges, AdvisoriesError> {
+        let mut touched = again;
+        let mut before: BTreeMap<AdvisoryId, BTreeMap<String, Oid>> = BTreeMap::new();
+        for (path, file) in self.differing(&next)? {
+            let id = id_of(&path);
+            before.entry(id.clone()).or_insert_with(|| self.files.of(&id).clone());
+            self.files.put(path, file);
+            touched.insert(id);
+        }
+        // An id is read anew as a whole: when one of two files that share it goes, the other one begins to count.
+        let mut read = Vec::new();
+        for (path, file) in touched.iter().flat_map(|id| self.files.of(id)) {
+            let reading = AdvisoriesError::git(format!("read {path} of the advisory database"));
+            let blob = self.repository.find_blob(*file).map_err(reading)?;
+            read.push(File { path: path.clone(), bytes: blob.content().to_vec() });
+        }
+        let Read { advisories: mut changed, quarantined } = read_files(read, &next.id().to_string());
+        set_origins(self.repository, &next, &mut changed)?;
+        let is_gone = |id: &&AdvisoryId| self.files.of(id).is_empty();
+        let removed = touched.iter().filter(is_gone).cloned().collect();
+        let moved = changed.iter().filter_map(|advisory| moved(advisory, &before)).collect();
+        let commit = db_commit(&next, source);
+        self.at = next;
+        Ok(DatabaseChanges { commit, touched, changed, removed, moved, quarantined })
+    }
+
+    /// The paths that differ at `next`, each with its file there; `None`: it is gone.
+    fn differing(&self, next: &Commit<'_>) -> Result<Vec<(String, Option<Oid>)>, AdvisoriesError> {
+        let comparing = || AdvisoriesError::git("compare two commits of the advisory database");
+        let (before, after) = (self.at.tree().map_err(comparing())?, next.tree().map_err(comparing())?);
+        let diff = self.repository.diff_tree_to_tree(Some(&before), Some(&after), None).map_err(comparing())?;
+        let mut differing = Vec::new();
+        for delta in diff.deltas() {
+            if let Some(path) = path_of(&delta) {
+                differing.push((path, is_file(&delta.new_file()).then(|| delta.new_file().id())));
+            }
+        }
+        Ok(differing)
+    }
+}
+
+fn moved(advisory: &Advisory, before: &BTreeMap<AdvisoryId, BTreeMap<String, Oid>>) -> Option<Moved> {
+    let old_paths = before.get(&advisory.facts.id)?;
     if old_paths.contains_key(&advisory.path) {
         return None;
     }
     let from = old_paths.keys().next()?.clone();
     Some(Moved { id: advisory.facts.id.clone(), from, to: advisory.path.clone() })
-}
-
-/// Per path the newest commit on the way from `old` to `new` (by first parents) that changed it.
-///
-/// A shallow copy may not hold the way, and history may have been rewritten: what is not found is not in the answer.
-fn last_changes(
-    repo: &Repository,
-    old: &Commit<'_>,
-    new: &Commit<'_>,
-) -> Result<BTreeMap<String, String>, AdvisoriesError> {
-    let comparing = || AdvisoriesError::git("compare two commits of the advisory database");
-    let mut changes = BTreeMap::new();
-    let mut at = new.clone();
-    for _ in 0..MAX_COMMITS {
-        if at.id() == old.id() {
-            break;
-        }
-        let Ok(parent) = at.parent(0) else { break };
-        let (tree_before, tree_after) = (parent.tree().map_err(comparing())?, at.tree().map_err(comparing())?);
-        let diff = repo.diff_tree_to_tree(Some(&tree_before), Some(&tree_after), None).map_err(comparing())?;
-        for delta in diff.deltas() {
-            let path = delta.new_file().path().and_then(|path| path.to_str()).unwrap_or_default();
-            if belongs(path) {
-                changes.entry(path.to_owned()).or_insert_with(|| at.id().to_string());
-            }
-        }
-        at = parent;
-    }
-    Ok(changes)
 }

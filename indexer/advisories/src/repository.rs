@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use git2::{Commit, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
+use git2::{Commit, Repository};
 use schema::{DbCommit, Timestamp};
 
-use crate::database::belongs;
+use crate::origins::set_origins;
+use crate::tree::Files;
 use crate::{AdvisoriesError, Database, File};
 
 /// Where a fetched database's head is kept.
@@ -27,10 +28,17 @@ pub fn open_bare(path: &Path) -> Result<Repository, AdvisoriesError> {
 ///
 /// # Errors
 /// [`AdvisoriesError::Git`] when there is no such revision, [`AdvisoriesError::Empty`] when it holds no advisory.
-pub fn read_repository(repo: &Repository, revision: &str, source: &str) -> Result<Database, AdvisoriesError> {
+pub(crate) fn read_repository(repo: &Repository, revision: &str, source: &str) -> Result<Database, AdvisoriesError> {
     let commit = commit(repo, revision)?;
-    let files = files(repo, &commit, |_| true)?;
-    Database::from_files(files, db_commit(&commit, source))
+    let mut read = Vec::new();
+    for (path, file) in Files::at(&commit)?.all() {
+        let reading = AdvisoriesError::git(format!("read {path} of the advisory database"));
+        let blob = repo.find_blob(*file).map_err(reading)?;
+        read.push(File { path: path.clone(), bytes: blob.content().to_vec() });
+    }
+    let mut database = Database::from_files(read, db_commit(&commit, source))?;
+    set_origins(repo, &commit, &mut database.advisories)?;
+    Ok(database)
 }
 
 /// The commit behind a revision.
@@ -46,38 +54,4 @@ pub(crate) fn db_commit(commit: &Commit<'_>, source: &str) -> DbCommit {
         at: Timestamp::from_seconds(commit.time().seconds()),
         source: source.to_owned(),
     }
-}
-
-/// The paths at a commit that are the database's business; symbolic links are none of it.
-pub(crate) fn paths(commit: &Commit<'_>) -> Result<Vec<(String, git2::Oid)>, AdvisoriesError> {
-    let reading = || AdvisoriesError::git(format!("read commit {} of the advisory database", commit.id()));
-    let mut paths = Vec::new();
-    let tree = commit.tree().map_err(reading())?;
-    let walked = tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-        let is_file = entry.kind() == Some(ObjectType::Blob) && entry.filemode() != i32::from(git2::FileMode::Link);
-        let path = format!("{folder}{}", String::from_utf8_lossy(entry.name_bytes()));
-        if is_file && belongs(&path) {
-            paths.push((path, entry.id()));
-        }
-        TreeWalkResult::Ok
-    });
-    walked.map_err(reading())?;
-    Ok(paths)
-}
-
-/// The files at a commit whose path is wanted.
-pub(crate) fn files(
-    repo: &Repository,
-    commit: &Commit<'_>,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<File>, AdvisoriesError> {
-    let mut files = Vec::new();
-    for (path, oid) in paths(commit)? {
-        if wanted(&path) {
-            let blob =
-                repo.find_blob(oid).map_err(AdvisoriesError::git(format!("read {path} of the advisory database")))?;
-            files.push(File { path, bytes: blob.content().to_vec() });
-        }
-    }
-    Ok(files)
 }

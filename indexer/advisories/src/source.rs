@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use git2::{ObjectType, Oid, Repository};
+use git2::{ObjectType, Oid};
 use schema::{DbCommit, Timestamp};
 
-use crate::repository::read_repository;
-use crate::{AdvisoriesError, Database, File};
+use crate::{AdvisoriesError, Database, DatabaseRepository, File};
 
 /// What `--advisory-db` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,18 +32,16 @@ impl AdvisorySource {
     }
 }
 
-/// Reads the database in a folder: at HEAD when it is a git repository (what is not committed does not count), else its files.
+/// Reads the whole database in a folder: at HEAD when it is a git repository, else its files.
 ///
 /// Plain files have no commit; `files-` and a digest of paths and contents stands for it, the newest file's time for its date.
 ///
 /// # Errors
 /// When it cannot be read, or holds no advisory.
 pub fn read_directory(path: &Path) -> Result<Database, AdvisoriesError> {
-    let source = path.display().to_string();
-    match Repository::open(path) {
-        Ok(repo) => read_repository(&repo, "HEAD", &source),
-        Err(error) if error.code() == git2::ErrorCode::NotFound => read_plain(path, source),
-        Err(error) => Err(AdvisoriesError::git(format!("open the advisory database in {source}"))(error)),
+    match DatabaseRepository::in_folder(path)? {
+        Some(repository) => repository.read(),
+        None => read_plain(path, path.display().to_string()),
     }
 }
 

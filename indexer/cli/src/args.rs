@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Affected(AffectedArgs),
     /// Who depends on a crate, and what that means where releases of it are affected
     Dependents(DependentsArgs),
+    /// The registry at a glance: advisories with stuck dependents, crates without a safe version, malware still in use
+    Scan(ScanArgs),
     /// Look inside one archive
     Inspect(InspectArgs),
     /// Compare one archive with the repository it names (exit 3: mismatch or review, 4: not verifiable)
@@ -186,12 +188,17 @@ pub(crate) struct ShowArgs {
     reason = "each is a flag on the command line, and clap lets one format through"
 )]
 pub(crate) struct AffectedArgs {
-    /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER
-    #[arg(value_name = "ID|NAME[@VER]")]
-    pub(crate) query: String,
+    /// An id (RUSTSEC-…, CVE-…, GHSA-…, MAL-…), NAME or NAME@VER; may be left out where a filter is given
+    #[arg(value_name = "ID|NAME[@VER]", required_unless_present_any =
+        ["kind", "severity", "unscored", "has_fix", "function", "since", "before"])]
+    pub(crate) query: Option<String>,
     /// Exit 5 when an advisory of this kind matches (may be given more than once)
     #[arg(long, value_name = "KIND")]
     pub(crate) deny: Vec<schema::AdvisoryKind>,
+    /// As the advisory database was known at a commit (or the beginning of its id) or at the end of a day; the releases
+    /// are those known now
+    #[arg(long, value_name = "COMMIT|DATE")]
+    pub(crate) at_db: Option<String>,
     /// A table of comma-separated values
     #[arg(long, conflicts_with = "json", group = "format")]
     pub(crate) csv: bool,
@@ -210,6 +217,7 @@ pub(crate) struct AffectedArgs {
 
 /// Which advisories and releases of an answer are wanted; what is not given does not narrow it.
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line, and any of them may be given")]
 pub(crate) struct OnlyArgs {
     /// Only advisories of this kind (may be given more than once)
     #[arg(long, value_name = "KIND")]
@@ -235,6 +243,12 @@ pub(crate) struct OnlyArgs {
     /// Only releases that are neither yanked nor deleted
     #[arg(long)]
     pub(crate) live: bool,
+    /// Only yanked releases; with --live or --deleted, those as well
+    #[arg(long)]
+    pub(crate) yanked: bool,
+    /// Only releases gone from the index; with --live or --yanked, those as well
+    #[arg(long)]
+    pub(crate) deleted: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -255,6 +269,16 @@ pub(crate) struct DependentsArgs {
     #[arg(long, conflicts_with_all = ["transitive", "advisory"])]
     pub(crate) ever: bool,
     /// A table of comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ScanArgs {
+    /// Lines of each table
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// A table of comma-separated values, without a limit
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 }
@@ -366,16 +390,33 @@ pub(crate) struct ChangesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdvisoriesCommand {
-    /// Write the facts-only snapshot of a checkout to stdout
-    Snapshot {
-        /// A checkout of the database
-        #[arg(value_name = "DIR")]
-        checkout: PathBuf,
-        /// Its commit, when the folder has no history
-        #[arg(long)]
-        commit: Option<String>,
-        /// The day of that commit, YYYY-MM-DD
-        #[arg(long)]
-        date: Option<String>,
+    /// Bring the advisory database up to date, match and publish; the index is not read
+    Follow {
+        /// Where its history begins when it was not followed before: now | DATE | start
+        #[arg(long, value_name = "WHEN", default_value = "now")]
+        from: String,
     },
+    /// The states of the advisory database that are known, oldest first
+    States,
+    /// What changed between two states: A..B, each a commit or a day; nothing after the dots means now
+    Diff {
+        /// A..B
+        #[arg(value_name = "A..B")]
+        range: String,
+    },
+    /// Write the facts-only snapshot of a checkout to stdout
+    Snapshot(SnapshotArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SnapshotArgs {
+    /// A checkout of the database
+    #[arg(value_name = "DIR")]
+    pub(crate) checkout: PathBuf,
+    /// Its commit, when the folder has no history
+    #[arg(long)]
+    pub(crate) commit: Option<String>,
+    /// The day of that commit, YYYY-MM-DD
+    #[arg(long)]
+    pub(crate) date: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! One file per command: ask the rooms, print the answer.
 
+mod advisories;
 mod affected;
 mod changes;
 mod demo;
@@ -15,8 +16,9 @@ mod inspect;
 mod migrate;
 mod retry;
 mod run;
+mod scan;
 mod show;
-mod snapshot;
+mod state;
 mod status;
 mod subject;
 mod verify;
@@ -34,6 +36,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Explain { subject } => explain::run(&subject, &settings).await,
         Command::Affected(args) => affected::run(&args, &settings).await,
         Command::Dependents(args) => dependents::run(&args, &settings).await,
+        Command::Scan(args) => scan::run(&args, &settings).await,
         Command::Inspect(args) => inspect::run(&args, &settings),
         Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Follow(args) => follow::run(&args, &settings).await,
@@ -46,7 +49,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Doctor => doctor::run(&settings).await,
         Command::Migrate { check } => migrate::run(check, &settings).await,
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
-        Command::Advisories { command } => snapshot::run(&command),
+        Command::Advisories { command } => advisories::run(&command, &settings).await,
         Command::Demo => demo::run(&settings).await,
     }
 }

@@ -1,15 +1,13 @@
 //! Wiring: the store with its lock, the index, the agent, the advisory database, the engine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use advisories::{AdvisorySource, Database};
 use anyhow::{Context as _, bail};
 use download::{Blobs, DownloadLimits};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
 use queue::{Engine, EngineOptions, IndexReader, Progress, Rereads, Retries, Sources};
-use schema::{Clock, Timestamp};
 use store::Store;
 use store_sqlite::{Lock, SqliteStore};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::text::complain;
+
+mod advisory_database;
+
+pub(crate) use advisory_database::{advisory_database, described, follow_advisories};
 
 /// The largest index file taken. The largest of 2026 has 1.4 MB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
@@ -144,85 +146,6 @@ pub(crate) fn sources(settings: &Settings) -> anyhow::Result<Sources> {
     };
     let cache = verify::CacheOptions { git, allow_http: false, mirrors, limits: verify::Limits::default() };
     Ok(Sources { folder: settings.data_dir.value.join("repositories"), cache })
-}
-
-/// Brings the advisory database up to date as `--advisory-db` says. What cannot be reached leaves the last good copy in
-/// place, and the note says which that is and how old.
-pub(crate) async fn advisory_database(settings: &Settings, store: &dyn Store) -> anyhow::Result<Vec<String>> {
-    let now = SystemClock.now();
-    let held = store.advisory_db().await?;
-    let source = match (&settings.advisory_db.value, &held) {
-        (Some(named), _) => AdvisorySource::parse(named),
-        // Nothing was asked for: what is loaded stays, a newer snapshot of this program excepted.
-        (None, Some(held)) if held.source != "snapshot" => return Ok(aged(held, now).into_iter().collect()),
-        (None, _) => AdvisorySource::Snapshot,
-    };
-    let read = read_database(settings, source);
-    match (read, held) {
-        (Ok(database), _) => {
-            let commit = database.commit.clone();
-            let loaded = queue::load_database(store, database, now).await?;
-            let mut notes: Vec<_> = aged(&commit, now).into_iter().collect();
-            if loaded.quarantined > 0 {
-                notes.push(format!(
-                    "{} of the advisory database cannot be read and keep their last good copy; see `provenance doctor`",
-                    crate::text::count(loaded.quarantined, "file")
-                ));
-            }
-            Ok(notes)
-        }
-        (Err(error), Some(held)) => Ok(vec![format!(
-            "the advisory database could not be read ({}); the last good copy is used: {}",
-            crate::text::chain(&error),
-            described(&held, now)
-        )]),
-        (Err(error), None) => Err(error.context("read the advisory database")),
-    }
-}
-
-fn read_database(settings: &Settings, source: AdvisorySource) -> anyhow::Result<Database> {
-    let copies = settings.data_dir.value.join("advisory-db");
-    let options = agent_options(settings);
-    tokio::task::block_in_place(|| match source {
-        AdvisorySource::Snapshot => Ok(advisories::bundled_snapshot()?),
-        AdvisorySource::Dir(path) => Ok(advisories::read_directory(&path)?),
-        AdvisorySource::Git(url) => fetched_database(&copies, &url, options),
-    })
-}
-
-/// Fetches the head of a git database into a bare copy of ours and reads it there.
-fn fetched_database(copies: &Path, url: &str, options: AgentOptions) -> anyhow::Result<Database> {
-    let folder: String = url.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    std::fs::create_dir_all(copies).with_context(|| format!("make the folder {}", copies.display()))?;
-    let repository = advisories::open_bare(&copies.join(folder))?;
-    let git = git_transport::GitOptions {
-        addresses: net::Addresses::Any,
-        allow_file: true,
-        agent: Some(BlockingAgent::new(options)?),
-        ..git_transport::GitOptions::default()
-    };
-    git_transport::fetch(&repository, url, &[advisories::FETCH_REFSPEC], None, &git)?;
-    Ok(advisories::read_repository(&repository, advisories::FETCHED_REF, url)?)
-}
-
-/// A database is expected to change every few days; a month is long enough to say so.
-const OLD_AFTER_DAYS: i64 = 30;
-
-fn aged(commit: &schema::DbCommit, now: Timestamp) -> Option<String> {
-    (days_old(commit, now) > OLD_AFTER_DAYS).then(|| {
-        format!("advisories are as of {}; --advisory-db URL follows the database itself", described(commit, now))
-    })
-}
-
-/// `1a2b3c4 of 2026-08-21 (95 days old), from snapshot`
-pub(crate) fn described(commit: &schema::DbCommit, now: Timestamp) -> String {
-    let short: String = commit.commit.chars().take(if commit.commit.starts_with("files-") { 13 } else { 9 }).collect();
-    let source = crate::text::shown(&commit.source);
-    format!("{short} of {} ({} days old), from {source}", commit.at.date(), days_old(commit, now))
-}
-
-fn days_old(commit: &schema::DbCommit, now: Timestamp) -> i64 {
-    (now.as_micros() - commit.at.as_micros()).max(0) / 86_400_000_000
 }
 
 /// Cancelled by the first Ctrl-C or SIGTERM; the second one ends the program at once.

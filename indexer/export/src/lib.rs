@@ -10,5 +10,5 @@ mod sarif;
 pub use csv::{csv_cell, csv_row};
 pub use openvex::openvex;
 pub use osv::osv;
-pub use report::{AffectedRelease, Interval, Report, ReportedAdvisory, WayOut};
+pub use report::{AffectedRelease, Interval, Report, ReportedAdvisory, WayOut, plain_address};
 pub use sarif::sarif;

@@ -1,5 +1,6 @@
 //! OpenVEX 0.2.0: one statement per advisory and affected release, each with what to do.
 
+use schema::Licence;
 use serde_json::{Value, json};
 
 use crate::Report;
@@ -43,7 +44,7 @@ fn statement(advisory: &ReportedAdvisory, affected: &AffectedRelease) -> Value {
     if let Some(url) = advisory.url() {
         vulnerability["@id"] = json!(url);
     }
-    json!({
+    let mut statement = json!({
         "vulnerability": vulnerability,
         "products": [{
             "@id": purl(name_of(release).as_str(), Some(&release.key.num)),
@@ -51,5 +52,10 @@ fn statement(advisory: &ReportedAdvisory, affected: &AffectedRelease) -> Value {
         }],
         "status": "affected",
         "action_statement": affected.way_out.words(),
-    })
+    });
+    if facts.licence != Licence::Cc0 {
+        let source = advisory.url().unwrap_or("the advisory database");
+        statement["status_notes"] = json!(format!("Facts of {} under {}, from {source}.", facts.id, facts.licence));
+    }
+    statement
 }

@@ -3,7 +3,7 @@
 use schema::{AdvisoryKind, SeverityWord, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::report::{Interval, ReportedAdvisory, is_plain_address, purl};
+use crate::report::{Interval, ReportedAdvisory, plain_address, purl};
 
 /// The version of the format that is written.
 const SCHEMA_VERSION: &str = "1.7.3";
@@ -25,7 +25,7 @@ pub fn osv(advisory: &ReportedAdvisory) -> Value {
     put("withdrawn", facts.withdrawn.as_deref().and_then(instant));
     put("aliases", unique(&facts.aliases));
     put("related", unique(&advisory.related));
-    put("summary", (facts.title != facts.id.0).then(|| json!(facts.title)));
+    put("summary", (advisory.title() != facts.id.0).then(|| json!(advisory.title())));
     put("severity", severity(advisory));
     put("affected", facts.krate.is_some().then(|| json!([affected(advisory)])));
     put("references", references(advisory));
@@ -78,7 +78,7 @@ fn severity(advisory: &ReportedAdvisory) -> Option<Value> {
 
 fn references(advisory: &ReportedAdvisory) -> Option<Value> {
     let own = advisory.url().map(|url| json!({ "type": "ADVISORY", "url": url }));
-    let further = advisory.references.iter().filter(|url| is_plain_address(url));
+    let further = advisory.references.iter().filter_map(|url| plain_address(url));
     let all: Vec<_> = own.into_iter().chain(further.map(|url| json!({ "type": "WEB", "url": url }))).collect();
     (!all.is_empty()).then(|| json!(all))
 }

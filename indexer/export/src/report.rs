@@ -1,6 +1,6 @@
 //! What every format is written from, and the few readings of it that more than one format needs.
 
-use schema::{AdvisoryFacts, AsOf, KrateName, Release, Timestamp, VersionNum};
+use schema::{AdvisoryFacts, AsOf, KrateName, Licence, Release, Timestamp, VersionNum};
 
 /// An answer: advisories, each with the releases it covers.
 #[derive(Clone, Debug)]
@@ -75,14 +75,14 @@ impl WayOut {
 }
 
 impl ReportedAdvisory {
-    /// The title, or the id where the facts-only snapshot has no title.
+    /// The title, or the id where the facts-only snapshot has none, or where the licence lets us show none.
     pub(crate) fn title(&self) -> &str {
-        &self.facts.title
+        if self.facts.licence == Licence::Other { &self.facts.id.0 } else { &self.facts.title }
     }
 
     /// The address to read on, when it is one that can be passed on.
     pub(crate) fn url(&self) -> Option<&str> {
-        self.facts.url.as_deref().filter(|url| is_plain_address(url))
+        self.facts.url.as_deref().and_then(plain_address)
     }
 }
 
@@ -99,7 +99,9 @@ pub(crate) fn name_of(release: &Release) -> &KrateName {
     &release.key.name
 }
 
-/// Whether hostile text is an address that may stand where a reader follows it: `https`, ASCII, nothing odd inside.
-pub(crate) fn is_plain_address(text: &str) -> bool {
-    text.starts_with("https://") && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
+/// Hostile text as an address that may stand where a reader follows it: `https`, ASCII, nothing odd inside; else `None`.
+#[must_use]
+pub fn plain_address(text: &str) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    (text.starts_with("https://") && text.bytes().all(is_plain)).then_some(text)
 }

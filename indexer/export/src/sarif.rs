@@ -33,7 +33,8 @@ fn rule(advisory: &ReportedAdvisory) -> Value {
         "id": facts.id,
         "shortDescription": { "text": advisory.title() },
         "defaultConfiguration": { "level": level(advisory) },
-        "properties": { "kind": facts.kind, "severity": facts.score.severity, "aliases": facts.aliases },
+        "properties": { "kind": facts.kind, "severity": facts.score.severity, "aliases": facts.aliases,
+                        "license": facts.licence },
     });
     if let Some(url) = advisory.url() {
         rule["helpUri"] = json!(url);

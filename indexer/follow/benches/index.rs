@@ -76,8 +76,7 @@ fn commits(what: &str, repository: &Path, start: Start) -> Outcome<()> {
             return Err("git log failed".into());
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let each = ours * 1e6 / n as f64;
+    let each = ours * 1e6 / f64::from(n);
     say(&format!(
         "{what}: {n} commits in {ours:.3} s ({each:.0} µs each), git log --raw {gits:.3} s: ratio {:.2}",
         ours / gits

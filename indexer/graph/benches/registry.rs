@@ -102,10 +102,10 @@ fn read(index: &Path) -> (Vec<ReleaseNode>, Vec<Edge>) {
         }
         releases.push(ReleaseNode {
             id,
-            canonical: canonical(line["name"].as_str().unwrap()),
+            name: KrateName::parse(line["name"].as_str().unwrap()).unwrap(),
             num: VersionNum::parse(line["vers"].as_str().unwrap()).unwrap(),
             yanked: line["yanked"].as_bool().unwrap_or(false),
-            deleted: false,
+            deleted_at: None,
         });
     }
     assert!(zstd.wait().unwrap().success());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schema::{CanonicalName, DependencyKind, ReleaseId, VersionNum};
+use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 
 use crate::Graph;
 use crate::registry::Krate;
@@ -13,8 +13,8 @@ use crate::requirements::Requirement;
 pub struct Dependent<'a> {
     /// The release that depends on it.
     pub release: ReleaseId,
-    /// Its crate.
-    pub canonical: &'a CanonicalName,
+    /// Its crate, in its published spelling.
+    pub name: &'a KrateName,
     /// Its number.
     pub num: &'a VersionNum,
     /// The requirement, as published.
@@ -25,8 +25,8 @@ pub struct Dependent<'a> {
     pub optional: bool,
     /// The dependent itself is withdrawn from resolution.
     pub yanked: bool,
-    /// The dependent itself is gone from the index.
-    pub deleted: bool,
+    /// Since when the dependent itself is gone from the index.
+    pub deleted_at: Option<Timestamp>,
     /// What it means; `None` when the requirement is none that cargo reads.
     pub state: Option<DependentState>,
 }
@@ -70,31 +70,32 @@ impl Graph {
         let mut states: HashMap<u32, Option<DependentState>> = HashMap::new();
         let mut found = Vec::new();
         for dependent in &krate.dependents {
-            for release in &self.krate(*dependent).releases {
+            let Krate { name: Some(name), releases, .. } = self.krate(*dependent) else { continue };
+            for release in releases {
                 for edge in release.edges.iter().filter(|edge| edge.to == target) {
                     let requirement = self.requirements.get(edge.req);
                     let state = states.entry(edge.req).or_insert_with(|| state(krate, &affected, requirement));
                     found.push(Dependent {
                         release: release.id,
-                        canonical: self.names.name(*dependent),
+                        name,
                         num: &release.num,
                         req: &requirement.text,
                         kind: edge.kind,
                         optional: edge.optional,
                         yanked: release.yanked,
-                        deleted: release.deleted,
+                        deleted_at: self.deleted_at(release.id),
                         state: *state,
                     });
                 }
             }
         }
         // By name for people; within a crate the order of versions stands already.
-        found.sort_by(|a, b| a.canonical.cmp(b.canonical));
+        found.sort_by_cached_key(|dependent| dependent.name.canonical());
         found
     }
 }
 
-fn state(krate: &Krate, affected: &[bool], requirement: &Requirement) -> Option<DependentState> {
+pub(crate) fn state(krate: &Krate, affected: &[bool], requirement: &Requirement) -> Option<DependentState> {
     requirement.parsed.as_ref()?;
     let allowed = || {
         let pairs = krate.releases.iter().zip(affected);

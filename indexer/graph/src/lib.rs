@@ -7,8 +7,10 @@ mod names;
 mod registry;
 mod requirements;
 mod rows;
+mod survey;
 
 pub use closure::{Closure, Hit, ResolvedGraph};
 pub use dependents::{Dependent, DependentState};
-pub use registry::Graph;
+pub use registry::{Graph, KnownRelease};
 pub use rows::{Edge, ReleaseNode};
+pub use survey::{Survey, Tally};

@@ -1,15 +1,13 @@
 //! Crate names by number. A name stays once it was seen: a dependency may name a crate that does not exist (any more).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use schema::CanonicalName;
 
 /// The names seen, numbered from 0.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    numbers: HashMap<Arc<CanonicalName>, u32>,
-    names: Vec<Arc<CanonicalName>>,
+    numbers: HashMap<CanonicalName, u32>,
 }
 
 impl Names {
@@ -22,27 +20,19 @@ impl Names {
         if let Some(number) = self.number(name) {
             return number;
         }
-        let number = position(self.names.len());
-        let name = Arc::new(name.clone());
-        self.numbers.insert(Arc::clone(&name), number);
-        self.names.push(name);
+        let number = position(self.numbers.len());
+        self.numbers.insert(name.clone(), number);
         number
     }
 
-    pub(crate) fn name(&self, number: u32) -> &CanonicalName {
-        &self.names[index(number)]
-    }
-
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.numbers.len()
     }
 
+    /// A hash table keeps one byte more per place.
     pub(crate) fn size_bytes(&self) -> usize {
-        let texts: usize = self.names.iter().map(|name| name.as_str().len()).sum();
-        // The two counters of an Arc stand beside its value; a hash table keeps one byte more per place.
-        let shared = self.names.len() * (size_of::<CanonicalName>() + 2 * size_of::<usize>());
-        let table = self.numbers.capacity() * (size_of::<(Arc<CanonicalName>, u32)>() + 1);
-        texts + shared + table + self.names.capacity() * size_of::<Arc<CanonicalName>>()
+        let texts: usize = self.numbers.keys().map(|name| name.as_str().len()).sum();
+        texts + self.numbers.capacity() * (size_of::<(CanonicalName, u32)>() + 1)
     }
 }
 

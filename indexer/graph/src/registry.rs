@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schema::{CanonicalName, DependencyKind, ReleaseId, VersionNum};
+use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use semver::{Version, VersionReq};
 
 use crate::names::{Names, index, position};
@@ -17,12 +17,16 @@ pub struct Graph {
     /// By number of the name.
     krates: Vec<Krate>,
     places: HashMap<ReleaseId, Place>,
+    /// Of tombstones, which are few.
+    deleted_at: HashMap<ReleaseId, Timestamp>,
     n_edges: usize,
 }
 
 /// One crate. Both lists are sorted: releases by version, those that are not SemVer first; dependents by number.
 #[derive(Debug, Default)]
 pub(crate) struct Krate {
+    /// The published spelling; `None` for a crate that others depend on and of which nothing is known.
+    pub(crate) name: Option<KrateName>,
     pub(crate) releases: Vec<Release>,
     pub(crate) dependents: Vec<u32>,
 }
@@ -36,6 +40,19 @@ pub(crate) struct Release {
     pub(crate) yanked: bool,
     pub(crate) deleted: bool,
     pub(crate) edges: Box<[PackedEdge]>,
+}
+
+/// A release as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownRelease<'a> {
+    /// Its crate, in its published spelling.
+    pub name: &'a KrateName,
+    /// Its number.
+    pub num: &'a VersionNum,
+    /// Withdrawn from resolution.
+    pub yanked: bool,
+    /// Since when it is gone from the index.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// One dependency in twelve bytes.
@@ -64,15 +81,17 @@ impl Graph {
             let packed = graph.pack(&edge);
             edges_of.entry(edge.from).or_default().push(packed);
         }
-        let mut by_krate: HashMap<u32, Vec<Release>> = HashMap::new();
+        let mut by_krate: HashMap<u32, (KrateName, Vec<Release>)> = HashMap::new();
         for node in releases {
-            let krate = graph.names.intern(&node.canonical);
+            let krate = graph.names.intern(&node.name.canonical());
             let edges = edges_of.remove(&node.id).unwrap_or_default();
-            by_krate.entry(krate).or_default().push(Release::new(node, edges));
+            graph.deleted_at.extend(node.deleted_at.map(|at| (node.id, at)));
+            let (_, releases) = by_krate.entry(krate).or_insert_with(|| (node.name.clone(), Vec::new()));
+            releases.push(Release::new(node, edges));
         }
         graph.krates.resize_with(graph.names.len(), Krate::default);
-        for (krate, releases) in by_krate {
-            graph.put(krate, releases);
+        for (krate, (name, releases)) in by_krate {
+            graph.put(krate, Some(name), releases);
         }
         graph
     }
@@ -89,13 +108,15 @@ impl Graph {
         }
         self.krates.resize_with(self.names.len(), Krate::default);
         self.take(krate);
-        let of_this = releases.into_iter().filter(|node| node.canonical == *canonical);
-        let releases = of_this.map(|node| {
+        let of_this: Vec<_> = releases.into_iter().filter(|node| node.name.canonical() == *canonical).collect();
+        let name = of_this.first().map(|node| node.name.clone());
+        let mut releases = Vec::with_capacity(of_this.len());
+        for node in of_this {
+            self.deleted_at.extend(node.deleted_at.map(|at| (node.id, at)));
             let edges = edges_of.remove(&node.id).unwrap_or_default();
-            Release::new(node, edges)
-        });
-        let releases = releases.collect();
-        self.put(krate, releases);
+            releases.push(Release::new(node, edges));
+        }
+        self.put(krate, name, releases);
     }
 
     /// The release cargo would take without a lock file: the highest live, unyanked version that the requirement accepts.
@@ -113,12 +134,24 @@ impl Graph {
         krate.into_iter().flat_map(|krate| &krate.releases).map(|release| (release.id, &release.num))
     }
 
-    /// A release's crate and number: what a path of ids is shown with.
+    /// A release's crate, as published, and its number: what a path of ids is shown with.
     #[must_use]
-    pub fn release(&self, release: ReleaseId) -> Option<(&CanonicalName, &VersionNum)> {
+    pub fn release(&self, release: ReleaseId) -> Option<KnownRelease<'_>> {
         let place = self.places.get(&release)?;
-        let num = &self.krate(place.krate).releases[index(place.release)].num;
-        Some((self.names.name(place.krate), num))
+        let krate = self.krate(place.krate);
+        let held = &krate.releases[index(place.release)];
+        Some(KnownRelease {
+            name: krate.name.as_ref()?,
+            num: &held.num,
+            yanked: held.yanked,
+            deleted_at: self.deleted_at(release),
+        })
+    }
+
+    /// The published spelling of a crate of which a release is known.
+    #[must_use]
+    pub fn name(&self, canonical: &CanonicalName) -> Option<&KrateName> {
+        self.krate(self.names.number(canonical)?).name.as_ref()
     }
 
     /// How many releases are held.
@@ -145,7 +178,8 @@ impl Graph {
         let places = self.places.capacity() * (size_of::<(ReleaseId, Place)>() + 1);
         let krates = self.krates.capacity() * size_of::<Krate>();
         let held: usize = self.krates.iter().map(Krate::size_bytes).sum();
-        self.names.size_bytes() + self.requirements.size_bytes() + places + krates + held
+        let tombstones = self.deleted_at.capacity() * (size_of::<(ReleaseId, Timestamp)>() + 1);
+        self.names.size_bytes() + self.requirements.size_bytes() + places + krates + held + tombstones
     }
 
     pub(crate) fn krate(&self, number: u32) -> &Krate {
@@ -165,7 +199,11 @@ impl Graph {
         }
     }
 
-    fn put(&mut self, krate: u32, mut releases: Vec<Release>) {
+    pub(crate) fn deleted_at(&self, release: ReleaseId) -> Option<Timestamp> {
+        self.deleted_at.get(&release).copied()
+    }
+
+    fn put(&mut self, krate: u32, name: Option<KrateName>, mut releases: Vec<Release>) {
         releases.sort_by(|a, b| a.version.cmp(&b.version).then(a.id.cmp(&b.id)));
         for (at, release) in releases.iter().enumerate() {
             self.places.insert(release.id, Place { krate, release: position(at) });
@@ -178,13 +216,15 @@ impl Graph {
             }
         }
         releases.shrink_to_fit();
-        self.krates[index(krate)].releases = releases;
+        let held = &mut self.krates[index(krate)];
+        (held.name, held.releases) = (name, releases);
     }
 
     fn take(&mut self, krate: u32) {
         let releases = std::mem::take(&mut self.krates[index(krate)].releases);
         for release in &releases {
             self.places.remove(&release.id);
+            self.deleted_at.remove(&release.id);
             self.n_edges -= release.edges.len();
         }
         for target in targets(&releases) {
@@ -216,7 +256,8 @@ impl Krate {
     fn size_bytes(&self) -> usize {
         let held = |release: &Release| release.num.as_str().len() + release.edges.len() * size_of::<PackedEdge>();
         let lists = self.releases.capacity() * size_of::<Release>() + self.dependents.capacity() * size_of::<u32>();
-        lists + self.releases.iter().map(held).sum::<usize>()
+        let name = self.name.as_ref().map_or(0, |name| name.as_str().len());
+        name + lists + self.releases.iter().map(held).sum::<usize>()
     }
 }
 
@@ -227,7 +268,7 @@ impl Release {
             num: node.num,
             id: node.id,
             yanked: node.yanked,
-            deleted: node.deleted,
+            deleted: node.deleted_at.is_some(),
             edges: edges.into_boxed_slice(),
         }
     }

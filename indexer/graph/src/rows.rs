@@ -1,20 +1,20 @@
 //! What the graph is built from: plain rows, as the store has them.
 
-use schema::{CanonicalName, DependencyKind, ReleaseId, VersionNum};
+use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 
 /// One release, tombstones included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseNode {
     /// The release.
     pub id: ReleaseId,
-    /// Its crate.
-    pub canonical: CanonicalName,
+    /// Its crate, in its published spelling.
+    pub name: KrateName,
     /// Its number, SemVer or not.
     pub num: VersionNum,
     /// Withdrawn from resolution.
     pub yanked: bool,
-    /// Gone from the index.
-    pub deleted: bool,
+    /// Since when it is gone from the index.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// One dependency of one release on a crate of the same registry; those on another registry are to be left out.

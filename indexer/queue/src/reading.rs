@@ -287,15 +287,8 @@ impl IndexReader {
         }
         let since = held.and_then(|held| held.reading.as_ref()?.doubtful_since).unwrap_or(now);
         let reading = store::Reading { doubtful_since: Some(since), ..store::Reading::default() };
-        let write = held.map(|held| KrateWrite {
-            name: held.name.clone(),
-            revision: held.revision,
-            lines: Vec::new(),
-            quarantine: Vec::new(),
-            reading,
-            download: false,
-            signals: Vec::new(),
-        });
+        let write =
+            held.map(|held| KrateWrite { reading, ..KrateWrite::new(held.name.clone(), held.revision, Vec::new()) });
         (KrateOutcome::Doubtful { since }, write)
     }
 
@@ -367,17 +360,13 @@ pub(crate) fn krate_write(
         reason: bad.reason,
     });
     KrateWrite {
-        name,
-        revision: held.map_or(0, |held| held.revision),
         quarantine: quarantine.collect(),
-        lines: line_writes(reconciled.decisions, now),
-        download: false,
-        signals: Vec::new(),
         reading: store::Reading {
             etag: validators.etag,
             last_modified: validators.last_modified,
             doubtful_since: None,
         },
+        ..KrateWrite::new(name, held.map_or(0, |held| held.revision), line_writes(reconciled.decisions, now))
     }
 }
 

@@ -17,8 +17,14 @@ pub trait Advisories {
     /// The present advisories: ids, paths and texts, to be compared with a new state.
     async fn advisories(&self) -> Result<Vec<StoredAdvisory>, StoreError>;
 
-    /// Stores a new state of the database in one transaction: closes and opens revisions, and marks every release of
-    /// the crates concerned due for matching (all releases, when it is the first state).
+    /// Every state that was ever loaded, oldest first.
+    async fn advisory_states(&self) -> Result<Vec<AdvisoryState>, StoreError>;
+
+    /// The advisories as they stood in that state.
+    async fn advisories_at(&self, seq: i64) -> Result<Vec<StoredAdvisory>, StoreError>;
+
+    /// Stores new states of the database in one transaction: closes and opens revisions, and marks every release of
+    /// the crates concerned due for matching (all releases, when there was no state before).
     async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError>;
 
     /// Advisories with this id or alias, in any letter case.
@@ -34,8 +40,20 @@ pub trait Advisories {
     /// Matches that stand, of these releases.
     async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError>;
 
+    /// Every match that stands, of every release.
+    async fn all_matches(&self) -> Result<Vec<AdvisoryMatch>, StoreError>;
+
     /// Releases that one of these advisories covers, tombstones included, in version order.
     async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError>;
+}
+
+/// A state of the database with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvisoryState {
+    /// Its number; grows.
+    pub seq: i64,
+    /// Which state.
+    pub commit: DbCommit,
 }
 
 /// An advisory as remembered.
@@ -47,21 +65,32 @@ pub struct StoredAdvisory {
     pub text: String,
     /// The commit of the state that brought this text.
     pub db_commit: String,
+    /// The commit that last changed the file, where it is known; else the one of that state.
+    pub changed_in: String,
+    /// When that was.
+    pub changed_at: Timestamp,
     /// The same without prose.
     pub facts: AdvisoryFacts,
 }
 
-/// A new state of the database.
+/// New states of the database.
 #[derive(Clone, Debug)]
 pub struct DbWrite {
+    /// The states, oldest first; the last one is the present one.
+    pub states: Vec<DbState>,
+    /// Files that cannot be read in the last one; those of earlier states are forgotten.
+    pub quarantine: Vec<QuarantineWrite>,
+}
+
+/// One new state, as what differs from the one before.
+#[derive(Clone, Debug)]
+pub struct DbState {
     /// Which state.
     pub commit: DbCommit,
     /// Advisories that are new or have another text.
     pub changed: Vec<AdvisoryWrite>,
     /// Advisories that are gone.
     pub removed: Vec<AdvisoryId>,
-    /// Files that could not be read; those of the state before are forgotten.
-    pub quarantine: Vec<QuarantineWrite>,
 }
 
 /// One advisory to store.
@@ -71,6 +100,10 @@ pub struct AdvisoryWrite {
     pub path: String,
     /// The file, byte for byte.
     pub text: String,
+    /// The commit that last changed the file, where it is known.
+    pub changed_in: Option<String>,
+    /// When that was.
+    pub changed_at: Option<Timestamp>,
     /// The same without prose.
     pub facts: AdvisoryFacts,
 }

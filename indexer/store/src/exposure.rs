@@ -21,6 +21,14 @@ pub trait Exposure {
 
     /// Every dependency on a crate that any release ever had, edited away and of tombstones included, by dependent.
     async fn dependencies_ever(&self, on: &CanonicalName) -> Result<Vec<PastDependency>, StoreError>;
+
+    /// The revision of every crate; one that grew means that something of the crate is different.
+    ///
+    /// It tells more than the changes do: what a baseline brings is recorded by no change.
+    async fn krate_revisions(&self) -> Result<Vec<KrateRevision>, StoreError>;
+
+    /// These crates as [`Exposure::exposure_page`] gives them now; `last` is not set.
+    async fn exposure_of(&self, krates: &[i64]) -> Result<ExposurePage, StoreError>;
 }
 
 /// A dependency with the time it stood.
@@ -34,6 +42,17 @@ pub struct PastDependency {
     pub from: Option<Timestamp>,
     /// When an edit of the line took it away; `None`: it stands, or stood when its release was deleted.
     pub until: Option<Timestamp>,
+}
+
+/// How often what is remembered of a crate has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KrateRevision {
+    /// The database's number of the crate.
+    pub krate: i64,
+    /// Its identity.
+    pub canonical: CanonicalName,
+    /// Grows with every stored reading that changed something.
+    pub revision: i64,
 }
 
 /// A page of the index.

@@ -241,6 +241,15 @@ pub enum LineWrite {
     },
 }
 
+impl KrateWrite {
+    /// What these lines do to a crate at a revision, and nothing else.
+    #[must_use]
+    pub fn new(name: KrateName, revision: i64, lines: Vec<LineWrite>) -> Self {
+        let (quarantine, reading, signals) = (Vec::new(), Reading::default(), Vec::new());
+        Self { name, revision, lines, quarantine, reading, download: false, signals }
+    }
+}
+
 impl LineWrite {
     /// The changes it records.
     #[must_use]

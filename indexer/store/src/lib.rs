@@ -11,10 +11,12 @@ mod results;
 mod rows;
 mod work;
 
-pub use advisories::{Advisories, AdvisoryWrite, DbWrite, MatchRow, MatchWrite, StoredAdvisory};
+pub use advisories::{
+    Advisories, AdvisoryState, AdvisoryWrite, DbState, DbWrite, MatchRow, MatchWrite, StoredAdvisory,
+};
 pub use checks::{CheckRow, Checks};
 pub use error::StoreError;
-pub use exposure::{DependencyRow, Exposure, ExposurePage, PastDependency, ReleaseRow};
+pub use exposure::{DependencyRow, Exposure, ExposurePage, KrateRevision, PastDependency, ReleaseRow};
 pub use following::{ComparisonWrite, EventRow, FollowWrite, Following, Latency, Look, RecentChange, SignalFacts};
 pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, Signal, SourceState,

@@ -106,15 +106,7 @@ fn write(name: &KrateName, text: &str, now: Timestamp) -> KrateWrite {
         }
         _ => None,
     });
-    KrateWrite {
-        name: name.clone(),
-        revision: 0,
-        lines: lines.collect(),
-        quarantine: Vec::new(),
-        reading: store::Reading::default(),
-        download: false,
-        signals: Vec::new(),
-    }
+    KrateWrite::new(name.clone(), 0, lines.collect())
 }
 
 /// The tables of a reading, with their columns; BLOBs travel as hex.

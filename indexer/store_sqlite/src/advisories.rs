@@ -1,10 +1,12 @@
 //! The advisory database: states, revisions, matches.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use schema::{AdvisoryFacts, AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, Priority, ReleaseId, Step, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
-use store::{Advisories, DbWrite, MatchRow, MatchWrite, StoreError, StoredAdvisory};
+use store::{Advisories, AdvisoryState, DbState, DbWrite, MatchRow, MatchWrite, StoreError, StoredAdvisory};
 
 use crate::SqliteStore;
 use crate::error::Failing;
@@ -29,34 +31,36 @@ impl Advisories for SqliteStore {
     }
 
     async fn advisories(&self) -> Result<Vec<StoredAdvisory>, StoreError> {
-        self.stored_advisories("true", "").await
+        self.stored_advisories(PRESENT, "true", "").await
+    }
+
+    async fn advisory_states(&self) -> Result<Vec<AdvisoryState>, StoreError> {
+        let rows = sqlx::query("SELECT db_seq, db_commit, at, source FROM advisory_db ORDER BY db_seq")
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the states of the advisory database")?;
+        rows.iter().map(|row| Ok(AdvisoryState { seq: get(row, "db_seq")?, commit: db_commit(row)? })).collect()
+    }
+
+    async fn advisories_at(&self, seq: i64) -> Result<Vec<StoredAdvisory>, StoreError> {
+        self.stored_advisories("v.from_db_seq <= ?1 AND (v.to_db_seq IS NULL OR v.to_db_seq > ?1)", "true", seq).await
     }
 
     async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let last: Option<(i64, String, String)> =
-            sqlx::query_as("SELECT db_seq, db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
-                .fetch_optional(&mut *transaction)
-                .await
-                .failing_on(self, "read the state of the advisory database")?;
-        let first = last.is_none();
-        let seq = match last {
-            Some((seq, commit, source)) if (&commit, &source) == (&write.commit.commit, &write.commit.source) => {
-                sqlx::query("UPDATE advisory_db SET loaded_at = ? WHERE db_seq = ?")
-                    .bind(now.as_micros())
-                    .bind(seq)
-                    .execute(&mut *transaction)
-                    .await
-                    .failing_on(self, "note that the advisory database is the same")?;
-                seq
-            }
-            _ => self.new_state(&mut transaction, &write.commit, now).await?,
-        };
-        let concerned = self.concerned(&mut transaction, write).await?;
-        self.write_revisions(&mut transaction, write, seq).await?;
+        let held: Option<i64> = sqlx::query_scalar("SELECT max(db_seq) FROM advisory_db")
+            .fetch_one(&mut *transaction)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        let mut concerned = BTreeSet::new();
+        for state in &write.states {
+            let seq = self.number_state(&mut transaction, &state.commit, now).await?;
+            concerned.extend(self.concerned(&mut transaction, state).await?);
+            self.write_revisions(&mut transaction, state, seq).await?;
+        }
         let bad: Vec<_> = write.quarantine.iter().collect();
         self.replace_quarantine(&mut transaction, "advisories", None, &bad, now).await?;
-        let scope = if first { "true" } else { "k.canonical IN (SELECT value FROM json_each(?))" };
+        let scope = if held.is_none() { "true" } else { "k.canonical IN (SELECT value FROM json_each(?))" };
         let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
             "SELECT r.id FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE {scope}"
         )))
@@ -66,13 +70,14 @@ impl Advisories for SqliteStore {
         .failing_on(self, "find the releases concerned")?;
         let ids: Vec<_> = ids.into_iter().map(ReleaseId).collect();
         // The first state concerns everything; who was published a minute ago must not wait for that.
-        let priority = if first { Priority::BACKFILL } else { Priority::FRESH };
+        let priority = if held.is_none() { Priority::BACKFILL } else { Priority::FRESH };
         self.mark_in(&mut transaction, &ids, Step::Match, priority, now).await?;
         self.commit(transaction).await
     }
 
     async fn advisories_by_id(&self, id: &str) -> Result<Vec<StoredAdvisory>, StoreError> {
         self.stored_advisories(
+            PRESENT,
             "upper(v.advisory) = upper(?1)
              OR v.advisory IN (SELECT advisory FROM advisory_alias WHERE alias = upper(?1))",
             id,
@@ -81,7 +86,7 @@ impl Advisories for SqliteStore {
     }
 
     async fn advisories_of(&self, canonical: &CanonicalName) -> Result<Vec<StoredAdvisory>, StoreError> {
-        self.stored_advisories("v.canonical = ?1", canonical.as_str()).await
+        self.stored_advisories(PRESENT, "v.canonical = ?1", canonical.as_str()).await
     }
 
     async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError> {
@@ -135,6 +140,14 @@ impl Advisories for SqliteStore {
         rows.iter().map(|row| found(row, ReleaseId(get(row, "release_id")?))).collect()
     }
 
+    async fn all_matches(&self) -> Result<Vec<AdvisoryMatch>, StoreError> {
+        let rows = sqlx::query("SELECT release_id, advisory, flags FROM advisory_match WHERE to_db_seq IS NULL")
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read every match")?;
+        rows.iter().map(|row| found(row, ReleaseId(get(row, "release_id")?))).collect()
+    }
+
     async fn matched_by(&self, advisories: &[AdvisoryId]) -> Result<Vec<MatchRow>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {RELEASE}, m.advisory, m.flags
@@ -155,12 +168,21 @@ impl Advisories for SqliteStore {
     }
 }
 
+/// The revisions that stand now.
+const PRESENT: &str = "v.to_db_seq IS NULL";
+
 impl SqliteStore {
-    async fn stored_advisories(&self, scope: &str, key: &str) -> Result<Vec<StoredAdvisory>, StoreError> {
+    async fn stored_advisories<'q>(
+        &self,
+        time: &str,
+        scope: &str,
+        key: impl sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + Send + 'q,
+    ) -> Result<Vec<StoredAdvisory>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT v.path, v.text, v.facts, d.db_commit
+            "SELECT v.path, v.text, v.facts, d.db_commit, coalesce(v.changed_in, d.db_commit) AS changed_in,
+                 coalesce(v.changed_at, d.at) AS changed_at
              FROM advisory_revision AS v JOIN advisory_db AS d ON d.db_seq = v.from_db_seq
-             WHERE v.to_db_seq IS NULL AND ({scope}) ORDER BY v.advisory"
+             WHERE {time} AND ({scope}) ORDER BY v.advisory"
         )))
         .bind(key)
         .fetch_all(&self.readers)
@@ -172,18 +194,34 @@ impl SqliteStore {
                     path: get(row, "path")?,
                     text: get(row, "text")?,
                     db_commit: get(row, "db_commit")?,
+                    changed_in: get(row, "changed_in")?,
+                    changed_at: Timestamp::from_micros(get(row, "changed_at")?),
                     facts: parsed::<AdvisoryFacts>(&get::<String>(row, "facts")?, "advisory")?,
                 })
             })
             .collect()
     }
 
-    async fn new_state(
+    /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one.
+    async fn number_state(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
         commit: &DbCommit,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let same: Option<i64> = sqlx::query_scalar(
+            "UPDATE advisory_db SET loaded_at = ?3 WHERE db_seq = (SELECT max(db_seq) FROM advisory_db)
+             AND db_commit = ?1 AND source = ?2 RETURNING db_seq",
+        )
+        .bind(&commit.commit)
+        .bind(&commit.source)
+        .bind(now.as_micros())
+        .fetch_optional(&mut **transaction)
+        .await
+        .failing_on(self, "note that the advisory database is the same")?;
+        if let Some(seq) = same {
+            return Ok(seq);
+        }
         sqlx::query_scalar(
             "INSERT INTO advisory_db (db_commit, at, source, loaded_at) VALUES (?, ?, ?, ?) RETURNING db_seq",
         )
@@ -200,9 +238,9 @@ impl SqliteStore {
     async fn concerned(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
-        write: &DbWrite,
+        state: &DbState,
     ) -> Result<Vec<String>, StoreError> {
-        let touched: Vec<_> = write.changed.iter().map(|changed| &changed.facts.id).chain(&write.removed).collect();
+        let touched: Vec<_> = state.changed.iter().map(|changed| &changed.facts.id).chain(&state.removed).collect();
         let mut names: Vec<String> = sqlx::query_scalar(
             "SELECT canonical FROM advisory_revision WHERE to_db_seq IS NULL AND canonical IS NOT NULL
              AND advisory IN (SELECT value FROM json_each(?))",
@@ -211,19 +249,17 @@ impl SqliteStore {
         .fetch_all(&mut **transaction)
         .await
         .failing_on(self, "find the crates concerned")?;
-        names.extend(write.changed.iter().filter_map(|changed| Some(changed.facts.krate.as_ref()?.to_string())));
-        names.sort_unstable();
-        names.dedup();
+        names.extend(state.changed.iter().filter_map(|changed| Some(changed.facts.krate.as_ref()?.to_string())));
         Ok(names)
     }
 
     async fn write_revisions(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
-        write: &DbWrite,
+        state: &DbState,
         seq: i64,
     ) -> Result<(), StoreError> {
-        let touched: Vec<_> = write.changed.iter().map(|changed| &changed.facts.id).chain(&write.removed).collect();
+        let touched: Vec<_> = state.changed.iter().map(|changed| &changed.facts.id).chain(&state.removed).collect();
         let touched = json(&touched)?;
         for statement in [
             "UPDATE advisory_revision SET to_db_seq = ?2
@@ -237,23 +273,29 @@ impl SqliteStore {
                 .await
                 .failing_on(self, "close advisories")?;
         }
-        let rows = write
+        let rows = state
             .changed
             .iter()
-            .map(|new| Ok((&new.facts.id, &new.path, &new.facts.krate, &new.text, json(&new.facts)?)))
+            .map(|new| {
+                let changed_at = new.changed_at.map(Timestamp::as_micros);
+                let facts = json(&new.facts)?;
+                Ok((&new.facts.id, &new.path, &new.facts.krate, &new.text, facts, &new.changed_in, changed_at))
+            })
             .collect::<Result<Vec<_>, StoreError>>()?;
         sqlx::query(
-            "INSERT INTO advisory_revision (advisory, from_db_seq, path, canonical, text, facts)
-             SELECT value ->> 0, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1) WHERE true
+            "INSERT INTO advisory_revision (advisory, from_db_seq, path, canonical, text, facts, changed_in, changed_at)
+             SELECT value ->> 0, ?2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+             FROM json_each(?1) WHERE true
              ON CONFLICT (advisory, from_db_seq) DO UPDATE SET path = excluded.path, canonical = excluded.canonical,
-                 text = excluded.text, facts = excluded.facts, to_db_seq = NULL",
+                 text = excluded.text, facts = excluded.facts, changed_in = excluded.changed_in,
+                 changed_at = excluded.changed_at, to_db_seq = NULL",
         )
         .bind(json(&rows)?)
         .bind(seq)
         .execute(&mut **transaction)
         .await
         .failing_on(self, "store advisories")?;
-        let aliases: Vec<_> = write
+        let aliases: Vec<_> = state
             .changed
             .iter()
             .flat_map(|new| new.facts.aliases.iter().map(|alias| (alias.to_ascii_uppercase(), &new.facts.id)))

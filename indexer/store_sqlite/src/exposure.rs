@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use sqlx::sqlite::SqliteRow;
-use store::{DependencyRow, Exposure, ExposurePage, PastDependency, ReleaseRow, StoreError};
+use store::{DependencyRow, Exposure, ExposurePage, KrateRevision, PastDependency, ReleaseRow, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
-use crate::row::{get, time, unreadable};
+use crate::row::{get, json, time, unreadable};
 
 /// `?3` is the time asked about, NULL for now. The first later change that tells what was before it tells how it was; of
 /// deletions and returns the last one before the time counts. A release was there from its publication on, or from the
@@ -39,6 +39,15 @@ const DEPENDENCIES: &str = "SELECT d.release_id, d.canonical, d.req, d.kind, d.o
      WHERE d.release_id > ?1 AND d.release_id <= ?2 AND d.registry IS NULL
      AND CASE WHEN ?3 IS NULL THEN d.to_seq IS NULL
          ELSE (opened.at IS NULL OR opened.at <= ?3) AND (d.to_seq IS NULL OR closed.at > ?3) END
+     ORDER BY d.release_id, d.from_seq, d.ordinal";
+
+const RELEASES_OF: &str = "SELECT r.id, k.name, r.num, r.yanked, r.deleted_at
+     FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+     WHERE k.id IN (SELECT value FROM json_each(?)) ORDER BY r.id";
+
+const DEPENDENCIES_OF: &str = "SELECT d.release_id, d.canonical, d.req, d.kind, d.optional
+     FROM dependency AS d JOIN release AS r ON r.id = d.release_id
+     WHERE r.krate_id IN (SELECT value FROM json_each(?)) AND d.registry IS NULL AND d.to_seq IS NULL
      ORDER BY d.release_id, d.from_seq, d.ordinal";
 
 #[async_trait]
@@ -99,6 +108,41 @@ impl Exposure for SqliteStore {
         }
         Ok(found)
     }
+
+    async fn krate_revisions(&self) -> Result<Vec<KrateRevision>, StoreError> {
+        let rows = sqlx::query("SELECT id, name, revision FROM krate")
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the revisions of the crates")?;
+        rows.iter().map(krate_revision).collect()
+    }
+
+    async fn exposure_of(&self, krates: &[i64]) -> Result<ExposurePage, StoreError> {
+        let krates = json(krates)?;
+        let releases = sqlx::query(RELEASES_OF)
+            .bind(&krates)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the releases of crates")?;
+        let dependencies = sqlx::query(DEPENDENCIES_OF)
+            .bind(&krates)
+            .fetch_all(&self.readers)
+            .await
+            .failing_on(self, "read the dependencies of crates")?;
+        let mut page = ExposurePage::default();
+        for row in &releases {
+            page.releases.push(release_row(row)?);
+        }
+        for row in &dependencies {
+            page.dependencies.extend(dependency_row(row)?);
+        }
+        Ok(page)
+    }
+}
+
+fn krate_revision(row: &SqliteRow) -> Result<KrateRevision, StoreError> {
+    let name = KrateName::parse(&get::<String>(row, "name")?).map_err(|why| unreadable("crate name", &why))?;
+    Ok(KrateRevision { krate: get(row, "id")?, canonical: name.canonical(), revision: get(row, "revision")? })
 }
 
 fn release_row(row: &SqliteRow) -> Result<ReleaseRow, StoreError> {

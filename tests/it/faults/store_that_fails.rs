@@ -10,10 +10,10 @@ use schema::{
     SourceSummary, Step, Timestamp,
 };
 use store::{
-    Advisories, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark, EventRow,
-    Exposure, ExposurePage, FollowWrite, Following, Index, InspectionRow, KrateWrite, Latency, Look, Mark, MatchRow,
-    MatchWrite, PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts,
-    SourceState, Store, StoreError, StoredAdvisory, StoredKrate, Work, WorkCount,
+    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
+    EventRow, Exposure, ExposurePage, FollowWrite, Following, Index, InspectionRow, KrateRevision, KrateWrite, Latency,
+    Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows,
+    SignalFacts, SourceState, Store, StoreError, StoredAdvisory, StoredKrate, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -146,11 +146,14 @@ failing!(Advisories {
     advisory_db() -> Option<DbCommit>;
     advisory_db_loaded_at() -> Option<Timestamp>;
     advisories() -> Vec<StoredAdvisory>;
+    advisory_states() -> Vec<AdvisoryState>;
+    advisories_at(seq: i64) -> Vec<StoredAdvisory>;
     apply_db(write: &DbWrite, now: Timestamp) -> ();
     advisories_by_id(id: &str) -> Vec<StoredAdvisory>;
     advisories_of(canonical: &CanonicalName) -> Vec<StoredAdvisory>;
     finish_matches(writes: &[MatchWrite], now: Timestamp) -> ();
     matches(releases: &[ReleaseId]) -> Vec<AdvisoryMatch>;
+    all_matches() -> Vec<AdvisoryMatch>;
     matched_by(advisories: &[AdvisoryId]) -> Vec<MatchRow>;
 });
 
@@ -166,4 +169,6 @@ failing!(Rows {
 failing!(Exposure {
     exposure_page(after: ReleaseId, limit: u32, at: Option<Timestamp>) -> ExposurePage;
     dependencies_ever(on: &CanonicalName) -> Vec<PastDependency>;
+    krate_revisions() -> Vec<KrateRevision>;
+    exposure_of(krates: &[i64]) -> ExposurePage;
 });

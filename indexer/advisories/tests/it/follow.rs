@@ -1,9 +1,11 @@
 //! The database followed through a real git history, made here with git2.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
 use advisories::{
-    AdvisoriesError, DatabaseChanges, FETCH_REFSPEC, FETCHED_REF, changed, open_bare, read_directory, read_repository,
+    AdvisoriesError, Advisory, DatabaseChanges, DatabaseRepository, FETCH_REFSPEC, Since, open_bare, read_directory,
 };
 use git2::{IndexAddOption, Repository, Signature, Time};
 use schema::Timestamp;
@@ -38,8 +40,10 @@ impl Checkout {
     /// Commits what stands in the folder, one day after the commit before.
     fn commit(&mut self) -> String {
         let mut index = self.repo.index().unwrap();
+        index.read(true).unwrap();
         index.add_all(["*"], IndexAddOption::DEFAULT, None).unwrap();
         index.update_all(["*"], None).unwrap();
+        index.write().unwrap();
         let tree = self.repo.find_tree(index.write_tree().unwrap()).unwrap();
         let day = i64::try_from(self.commits.len()).unwrap() + 1;
         let who = Signature::new("a", "a@example.org", &Time::new(day * 86_400, 0)).unwrap();
@@ -50,8 +54,29 @@ impl Checkout {
         commit
     }
 
-    fn changed(&self, from: usize, to: usize) -> DatabaseChanges {
-        changed(&self.repo, &self.commits[from], &self.commits[to], "here").unwrap()
+    fn at(&self, commit: usize) -> DatabaseRepository {
+        DatabaseRepository::in_folder(self.root()).unwrap().unwrap().at(&self.commits[commit])
+    }
+
+    fn since(&self, from: usize, to: usize) -> Since {
+        self.at(to).since(&self.commits[from], &BTreeSet::new()).unwrap()
+    }
+
+    fn steps(&self, from: usize, to: usize) -> Vec<DatabaseChanges> {
+        let since = self.since(from, to);
+        let Since::Steps(steps) = since else { panic!("{since:?}") };
+        steps
+    }
+
+    /// What one commit changed.
+    fn step(&self, to: usize) -> DatabaseChanges {
+        self.steps(to - 1, to).pop().unwrap()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let output = Command::new("git").arg("-C").arg(self.root()).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 }
 
@@ -100,7 +125,7 @@ fn a_repository_is_read_at_its_head_whatever_stands_in_the_folder() {
 
 #[test]
 fn an_edit_and_an_addition_are_read_and_nothing_else() {
-    let changes = history().changed(0, 1);
+    let changes = history().step(1);
     assert_eq!(ids(&changes), ["RUSTSEC-2026-0001", "RUSTSEC-2026-0003"]);
     assert_eq!(changes.changed[0].facts.patched, [">= 1.1.0"]);
     assert!(changes.removed.is_empty() && changes.moved.is_empty() && changes.quarantined.is_empty());
@@ -108,7 +133,7 @@ fn an_edit_and_an_addition_are_read_and_nothing_else() {
 
 #[test]
 fn a_move_names_both_places_and_a_removal_the_id() {
-    let changes = history().changed(1, 2);
+    let changes = history().step(2);
     assert_eq!(ids(&changes), ["RUSTSEC-2026-0002"]);
     assert_eq!(changes.changed[0].facts.package, "d");
     let [moved] = changes.moved.as_slice() else { panic!("{:?}", changes.moved) };
@@ -121,45 +146,93 @@ fn a_move_names_both_places_and_a_removal_the_id() {
 
 #[test]
 fn a_file_that_broke_is_quarantined_and_not_removed() {
-    let changes = history().changed(2, 3);
+    let changes = history().step(3);
     assert!(changes.changed.is_empty() && changes.removed.is_empty());
     assert_eq!(changes.quarantined.len(), 1);
 }
 
 #[test]
-fn each_advisory_names_the_commit_that_last_changed_it() {
+fn every_commit_is_a_state_of_its_own_and_names_itself_as_the_origin() {
     let checkout = history();
-    let changes = checkout.changed(0, 2);
-    let origins: Vec<_> = changes.changed.iter().map(|advisory| advisory.changed_in.as_str()).collect();
-    assert_eq!(origins, [&checkout.commits[1], &checkout.commits[2]]);
-    assert_eq!(changes.commit.commit, checkout.commits[2]);
+    let steps = checkout.steps(0, 3);
+    let states: Vec<_> = steps.iter().map(|step| step.commit.commit.as_str()).collect();
+    assert_eq!(states, checkout.commits[1..]);
+    let origins = |step: &DatabaseChanges| step.changed.iter().map(|a| a.changed_in.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(origins(&steps[0]), BTreeSet::from([checkout.commits[1].clone()]));
+    assert_eq!(origins(&steps[1]), BTreeSet::from([checkout.commits[2].clone()]));
+    let touched: Vec<_> = steps[2].touched.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(touched, ["RUSTSEC-2026-0001"]);
 }
 
 #[test]
-fn going_back_and_standing_still_work_as_well() {
+fn going_back_is_no_history_and_standing_still_is_nothing() {
     let checkout = history();
-    let back = checkout.changed(2, 0);
-    assert_eq!(ids(&back), ["RUSTSEC-2026-0001", "RUSTSEC-2026-0002"]);
-    let still = checkout.changed(2, 2);
-    assert!(still.changed.is_empty() && still.removed.is_empty() && still.quarantined.is_empty());
+    assert!(matches!(checkout.since(2, 0), Since::Rewritten));
+    assert!(checkout.steps(2, 2).is_empty());
+}
+
+#[test]
+fn what_is_asked_for_again_is_read_again() {
+    let checkout = history();
+    let again = BTreeSet::from([schema::AdvisoryId("RUSTSEC-2026-0001".to_owned())]);
+    let Since::Steps(steps) = checkout.at(3).since(&checkout.commits[3], &again).unwrap() else { panic!() };
+    assert_eq!((steps.len(), steps[0].quarantined.len(), steps[0].removed.len()), (1, 1, 0));
+}
+
+#[test]
+fn a_rewritten_history_and_a_lost_one_are_told_apart() {
+    let mut checkout = history();
+    let old = checkout.commits[3].clone();
+    checkout.git(&["reset", "--quiet", "--hard", &checkout.commits[1]]);
+    let (path, text) = one("f", 6, ">= 1.0.0");
+    checkout.write(&path, &text);
+    checkout.commit();
+    let head = checkout.at(4);
+    assert!(matches!(head.since(&old, &BTreeSet::new()).unwrap(), Since::Rewritten));
+    for gone in ["0123456789012345678901234567890123456789", "files-1", ""] {
+        assert!(matches!(head.since(gone, &BTreeSet::new()).unwrap(), Since::Lost), "{gone:?}");
+    }
 }
 
 #[test]
 fn following_in_steps_ends_where_reading_anew_ends() {
     let checkout = history();
-    let mut known: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
-    let first = read_repository(&checkout.repo, &checkout.commits[0], "here").unwrap();
-    known.extend(first.advisories.into_iter().map(|advisory| (advisory.facts.id.0, advisory.text)));
-    for step in 0..2 {
-        let changes = checkout.changed(step, step + 1);
-        for id in &changes.removed {
+    let texts = |advisories: Vec<Advisory>| -> BTreeMap<String, (String, String)> {
+        advisories.into_iter().map(|a| (a.facts.id.0, (a.text, a.changed_in))).collect()
+    };
+    let mut known = texts(checkout.at(0).read().unwrap().advisories);
+    for step in checkout.steps(0, 2) {
+        for id in &step.removed {
             known.remove(&id.0);
         }
-        known.extend(changes.changed.into_iter().map(|advisory| (advisory.facts.id.0, advisory.text)));
+        known.extend(texts(step.changed));
     }
-    let anew = read_repository(&checkout.repo, &checkout.commits[2], "here").unwrap();
-    let anew: std::collections::BTreeMap<_, _> = anew.advisories.into_iter().map(|a| (a.facts.id.0, a.text)).collect();
-    assert_eq!(known, anew);
+    assert_eq!(known, texts(checkout.at(2).read().unwrap().advisories));
+}
+
+/// `git log` is asked itself, across a merge: a file that came in by a branch was changed there.
+#[test]
+fn each_advisory_names_the_commit_that_git_log_names() {
+    let mut checkout = history();
+    checkout.git(&["reset", "--quiet", "--hard", &checkout.commits[1]]);
+    let main = checkout.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
+    checkout.git(&["checkout", "--quiet", "-b", "side"]);
+    let (path, text) = one("a", 1, ">= 1.2.0");
+    checkout.write(&path, &text);
+    checkout.commit();
+    checkout.git(&["checkout", "--quiet", &main]);
+    let (path, text) = one("b", 2, ">= 7.0.0");
+    checkout.write(&path, &text);
+    checkout.commit();
+    let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+    checkout.git(&[&who[..], &["merge", "--quiet", "--no-ff", "-m", "merge", "side"]].concat());
+    let database = read_directory(checkout.root()).unwrap();
+    assert_eq!(database.advisories.len(), 3);
+    for advisory in database.advisories {
+        let named = checkout.git(&["log", "-1", "--format=%H %ct", "--", &advisory.path]);
+        let at = advisory.changed_at.unwrap().as_micros() / 1_000_000;
+        assert_eq!(format!("{} {at}", advisory.changed_in), named, "{}", advisory.path);
+    }
 }
 
 #[test]
@@ -171,17 +244,20 @@ fn when_one_of_two_files_with_an_id_goes_the_other_one_counts() {
     checkout.commit();
     checkout.remove(&one("a", 1, "").0);
     checkout.commit();
-    let changes = checkout.changed(0, 1);
+    let changes = checkout.step(1);
     assert_eq!(ids(&changes), ["RUSTSEC-2026-0001"]);
     assert_eq!(changes.changed[0].facts.package, "b");
     assert!(changes.removed.is_empty());
 }
 
 #[test]
-fn a_commit_that_is_not_there_is_an_error() {
+fn a_revision_that_is_not_there_is_an_error() {
     let checkout = history();
-    let gone = "0123456789012345678901234567890123456789";
-    assert!(matches!(changed(&checkout.repo, gone, "HEAD", "here"), Err(AdvisoriesError::Git { .. })));
+    let gone = DatabaseRepository::in_folder(checkout.root()).unwrap().unwrap().at("0123456");
+    assert!(matches!(gone.head(), Err(AdvisoriesError::Git { .. })));
+    assert!(matches!(gone.read(), Err(AdvisoriesError::Git { .. })));
+    let plain = tempfile::tempdir().unwrap();
+    assert!(DatabaseRepository::in_folder(plain.path()).unwrap().is_none());
 }
 
 #[test]
@@ -199,17 +275,19 @@ fn a_bare_copy_is_made_once_and_opened_again() {
 fn what_is_fetched_is_read_where_it_was_put() {
     let mut checkout = history();
     let folder = tempfile::tempdir().unwrap();
-    let copy = open_bare(&folder.path().join("advisory-db")).unwrap();
+    let address = checkout.root().to_str().unwrap().to_owned();
     let mut fetch = || {
-        let address = checkout.root().to_str().unwrap().to_owned();
+        let copy = open_bare(&folder.path().join("advisory-db")).unwrap();
         copy.remote_anonymous(&address).unwrap().fetch(&[FETCH_REFSPEC], None, None).unwrap();
-        let head = read_repository(&copy, FETCHED_REF, &address).unwrap().commit.commit;
-        assert_eq!(Some(&head), checkout.commits.last());
+        let copy = DatabaseRepository::fetched(copy, &address);
+        assert_eq!(Some(&copy.head().unwrap().commit), checkout.commits.last());
         let (path, text) = one("e", 5, ">= 1.0.0");
         checkout.write(&path, &text);
         checkout.commit();
-        head
+        copy
     };
-    let (before, after) = (fetch(), fetch());
-    assert_eq!(ids(&changed(&copy, &before, &after, "there").unwrap()), ["RUSTSEC-2026-0005"]);
+    let (before, after) = (fetch().head().unwrap().commit, fetch());
+    let Since::Steps(steps) = after.since(&before, &BTreeSet::new()).unwrap() else { panic!() };
+    assert_eq!(steps.iter().flat_map(ids).collect::<Vec<_>>(), ["RUSTSEC-2026-0005"]);
+    assert_eq!(steps[0].commit.source, address);
 }

@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use advisories::{Advisory, NextSafe, next_safe};
+use advisories::{NextSafe, next_safe};
 use anyhow::bail;
-use schema::{AdvisoryFacts, AdvisoryId, CanonicalName, Clock as _, Release, Step, VersionNum};
-use serde_json::json;
+use schema::{AdvisoryFacts, AdvisoryId, CanonicalName, Clock as _, Release, ReleaseId, Step, VersionNum};
 use store::{MatchRow, Store, StoredAdvisory};
 
+use super::state::Standing;
 use super::subject::Subject;
 use crate::args::AffectedArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
-use crate::table::{self, cell};
-use crate::text::{complain, count, say, shown};
+use crate::text::{complain, say, shown};
 use crate::{Exit, document, opening};
 
 mod only;
+mod print;
 mod report;
 
 pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Result<Exit> {
@@ -25,9 +25,13 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     if store::Advisories::advisory_db(store).await?.is_none() {
         bail!("no advisory database is loaded; `provenance index` loads one");
     }
-    let mut answer = Answer::find(store, &args.query).await?;
+    let standing = Standing::named(store, args.at_db.as_deref()).await?;
+    let mut answer = Answer::find(store, &standing, args.query.as_deref()).await?;
     only::narrow(&mut answer, &args.only)?;
-    let as_of = document::as_of(store).await?;
+    let mut as_of = document::as_of(store).await?;
+    if let Standing::Past(state, _) = &standing {
+        as_of.advisory_db = Some(state.commit.clone());
+    }
     if settings.json {
         let mut answer = answer.as_json();
         answer["as_of"] = serde_json::to_value(&as_of)?;
@@ -35,7 +39,7 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     } else if args.csv {
         answer.print_csv();
     } else if args.osv || args.vex || args.sarif {
-        report::print(args, &answer, as_of);
+        report::print(args, &answer, as_of)?;
     } else {
         answer.print(settings);
         say(&document::as_of_words(&as_of, SystemClock.now()));
@@ -45,11 +49,10 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
 }
 
 struct Answer {
-    query: String,
-    advisories: Vec<AdvisoryFacts>,
-    stored: Vec<StoredAdvisory>,
+    query: Option<String>,
+    advisories: Vec<StoredAdvisory>,
     rows: Vec<MatchRow>,
-    next: BTreeMap<i64, NextSafe>,
+    next: BTreeMap<ReleaseId, NextSafe>,
     /// Releases of the crates concerned that are not matched yet: the answer is not complete without them.
     n_pending: usize,
     /// Crates with advisories of which nothing is indexed: their versions are not known here.
@@ -57,62 +60,53 @@ struct Answer {
 }
 
 impl Answer {
-    async fn find(store: &dyn Store, query: &str) -> anyhow::Result<Self> {
-        let by_id = store.advisories_by_id(query).await?;
-        let (advisories, only) = if by_id.is_empty() {
-            let Ok(subject) = Subject::parse(query) else {
-                bail!("{query:?} is neither an advisory's id nor NAME or NAME@VER");
-            };
-            let of_krate = store.advisories_of(&subject.name.canonical()).await?;
-            if of_krate.is_empty() || subject.num.is_some() {
-                // Names what is known instead when there is no such crate, so that "none known" is never said of it.
-                unknown_is_an_error(store, &subject, query).await?;
-            }
-            (of_krate, subject.num)
-        } else {
-            (by_id, None)
+    async fn find(store: &dyn Store, standing: &Standing, query: Option<&str>) -> anyhow::Result<Self> {
+        let (advisories, only) = match query {
+            None => (standing.all(store).await?, None),
+            Some(query) => meant(store, standing, query).await?,
         };
-        let ids: Vec<_> = advisories.iter().map(|stored| stored.facts.id.clone()).collect();
-        let mut rows = store.matched_by(&ids).await?;
+        let mut rows = standing.covered(store, &advisories).await?;
         if let Some(num) = &only {
             rows.retain(|row| row.release.key.num == *num);
         }
         let mut answer = Self {
-            query: query.to_owned(),
-            advisories: advisories.iter().map(|stored| stored.facts.clone()).collect(),
-            stored: Vec::new(),
+            query: query.map(str::to_owned),
+            advisories,
             rows,
             next: BTreeMap::new(),
             n_pending: 0,
             not_indexed: Vec::new(),
         };
-        answer.look_at_krates(store, &advisories).await?;
-        answer.stored = advisories;
+        answer.look_at_krates(store, standing).await?;
         Ok(answer)
     }
 
-    async fn look_at_krates(&mut self, store: &dyn Store, advisories: &[StoredAdvisory]) -> anyhow::Result<()> {
-        let krates: BTreeSet<&CanonicalName> =
-            advisories.iter().filter_map(|stored| stored.facts.krate.as_ref()).collect();
+    async fn look_at_krates(&mut self, store: &dyn Store, standing: &Standing) -> anyhow::Result<()> {
+        let krates: BTreeSet<CanonicalName> =
+            self.advisories.iter().filter_map(|stored| stored.facts.krate.clone()).collect();
+        let mut rows: BTreeMap<CanonicalName, Vec<&Release>> = BTreeMap::new();
+        for row in &self.rows {
+            rows.entry(row.release.key.name.canonical()).or_default().push(&row.release);
+        }
         for krate in krates {
-            let Some(releases) = store.releases(krate).await? else {
+            let Some(releases) = store.releases(&krate).await? else {
                 self.not_indexed.push(krate.to_string());
                 continue;
             };
-            let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-            self.n_pending += store.open_marks(&ids, Step::Match).await?.len();
-            let all = store.advisories_of(krate).await?;
-            let parsed: Vec<Advisory> = all
-                .iter()
-                .filter(|stored| stored.facts.withdrawn.is_none())
-                .filter_map(|stored| Advisory::parse(&stored.path, &stored.text, &stored.db_commit).ok())
-                .collect();
+            if matches!(standing, Standing::Present) {
+                let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+                self.n_pending += store.open_marks(&ids, Step::Match).await?.len();
+            }
+            let mut parsed = Vec::new();
+            for stored in standing.of(store, &krate).await?.iter().filter(|stored| stored.facts.withdrawn.is_none()) {
+                parsed.push(queue::parsed(stored)?);
+            }
             let live = offered(&releases);
             let covered = |version: &semver::Version| {
                 parsed.iter().any(|advisory| advisory.affects(version) || advisory.nearly_affects(version))
             };
-            for row in self.rows.iter().filter(|row| row.release.key.name.canonical() == *krate) {
-                self.next.insert(row.release.id.0, next_safe(&row.release.key.num, &live, covered));
+            for release in rows.remove(&krate).unwrap_or_default() {
+                self.next.insert(release.id, next_safe(&release.key.num, &live, covered));
             }
         }
         Ok(())
@@ -127,7 +121,7 @@ impl Answer {
     }
 
     fn facts(&self, id: &AdvisoryId) -> Option<&AdvisoryFacts> {
-        self.advisories.iter().find(|facts| facts.id == *id)
+        self.advisories.iter().map(|stored| &stored.facts).find(|facts| facts.id == *id)
     }
 
     fn kind_of(&self, row: &MatchRow) -> Option<schema::AdvisoryKind> {
@@ -135,109 +129,43 @@ impl Answer {
     }
 
     fn next_of(&self, row: &MatchRow) -> NextSafe {
-        self.next.get(&row.release.id.0).cloned().unwrap_or_default()
+        self.next.get(&row.release.id).cloned().unwrap_or_default()
     }
+}
 
-    fn as_json(&self) -> serde_json::Value {
-        let advisories: Vec<_> = self
-            .advisories
-            .iter()
-            .map(|facts| {
-                json!({
-                    "id": facts.id, "package": facts.package, "kind": facts.kind,
-                    "kind_derived": facts.kind_derived, "severity": facts.score.severity,
-                    "score": facts.score.score_x10.map(|tenths| f64::from(tenths) / 10.0),
-                    "cvss": facts.score.vector, "title": facts.title, "aliases": facts.aliases,
-                    "withdrawn": facts.withdrawn, "date": facts.date, "patched": facts.patched,
-                    "unaffected": facts.unaffected, "functions": facts.functions, "url": facts.url,
-                    "license": facts.licence,
-                })
-            })
-            .collect();
-        let version = |row: &MatchRow| {
-            let next = self.next_of(row);
-            json!({
-                "name": row.release.key.name, "num": row.release.key.num, "generation": row.release.key.generation,
-                "checksum": row.release.checksum, "advisory": row.found.advisory, "flags": row.found.flags,
-                "yanked": row.release.yanked, "deleted_at": row.release.deleted_at,
-                "published_at": row.release.published_at,
-                "next_safe": { "compatible": next.compatible, "any": next.any },
-            })
-        };
-        let versions: Vec<_> = self.affected().map(version).collect();
-        json!({
-            "query": self.query, "advisories": advisories, "total": versions.len(), "versions": versions,
-            "near": self.near().map(version).collect::<Vec<_>>(),
-            "pending": self.n_pending, "not_indexed": self.not_indexed,
-        })
+/// The advisories a query means, and the one version, when it names one.
+async fn meant(
+    store: &dyn Store,
+    standing: &Standing,
+    query: &str,
+) -> anyhow::Result<(Vec<StoredAdvisory>, Option<VersionNum>)> {
+    let by_id = standing.by_id(store, query).await?;
+    if !by_id.is_empty() {
+        return Ok((by_id, None));
     }
+    if let Standing::Past(state, _) = standing
+        && is_id(query)
+    {
+        complain(&format!("note: no advisory had the id {} as of {}", shown(query), state.commit.commit));
+        return Ok((Vec::new(), None));
+    }
+    let Ok(subject) = Subject::parse(query) else {
+        bail!("{query:?} is neither an advisory's id nor NAME or NAME@VER");
+    };
+    let of_krate = standing.of(store, &subject.name.canonical()).await?;
+    if of_krate.is_empty() || subject.num.is_some() {
+        // Names what is known instead when there is no such crate, so that "none known" is never said of it.
+        unknown_is_an_error(store, &subject, query).await?;
+    }
+    Ok((of_krate, subject.num))
+}
 
-    fn print_csv(&self) {
-        say("advisory,kind,severity,name,num,checksum,published_at,yanked,deleted_at,flags,next_compatible,next_any");
-        for row in &self.rows {
-            let next = self.next_of(row);
-            let facts = self.facts(&row.found.advisory);
-            let flags: Vec<_> = row.found.flags.iter().map(|flag| flag.as_str()).collect();
-            let num = |num: Option<VersionNum>| num.map(|num| num.to_string()).unwrap_or_default();
-            let at = |at: Option<schema::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-            let cells = [
-                row.found.advisory.to_string(),
-                facts.map(|facts| facts.kind.to_string()).unwrap_or_default(),
-                facts.map(|facts| facts.score.severity.to_string()).unwrap_or_default(),
-                row.release.key.name.to_string(),
-                row.release.key.num.to_string(),
-                row.release.checksum.to_string(),
-                at(row.release.published_at),
-                row.release.yanked.to_string(),
-                at(row.release.deleted_at),
-                flags.join(" "),
-                num(next.compatible),
-                num(next.any),
-            ];
-            say(&export::csv_row(cells.iter().map(String::as_str)));
-        }
-    }
-
-    fn print(&self, settings: &Settings) {
-        for facts in &self.advisories {
-            say(&heading(facts));
-        }
-        let mut table =
-            table::table(settings.color, &["release", "advisory", "published", "state", "compatible fix", "any fix"]);
-        for row in &self.rows {
-            let next = self.next_of(row);
-            let num = |num: Option<VersionNum>| num.map_or_else(|| "none".to_owned(), |num| num.to_string());
-            table.add_row([
-                cell(&row.release.key.to_string()),
-                cell(&row.found.advisory.0),
-                cell(&row.release.published_at.map(schema::Timestamp::date).unwrap_or_default()),
-                cell(&state_words(row)),
-                cell(&num(next.compatible)),
-                cell(&num(next.any)),
-            ]);
-        }
-        if !self.rows.is_empty() {
-            say(&table.trim_fmt());
-        }
-        if self.rows.is_empty() && !self.not_indexed.is_empty() {
-            say(&format!(
-                "\nwhich releases are affected cannot be said: {} not indexed here",
-                self.not_indexed.join(", ")
-            ));
-        } else {
-            let distinct = |rows: &mut dyn Iterator<Item = &MatchRow>| {
-                rows.map(|row| row.release.id).collect::<BTreeSet<_>>().len()
-            };
-            let (affected, near) = (distinct(&mut self.affected()), distinct(&mut self.near()));
-            say(&format!("\n{} affected, {near} near", count(affected, "release")));
-        }
-        if self.n_pending > 0 {
-            complain(&format!("note: {} not matched yet", count(self.n_pending, "release")));
-        }
-        for name in &self.not_indexed {
-            complain(&format!("note: `provenance index --crate {name}` reads the releases of {name}"));
-        }
-    }
+/// Whether a text can only be the id of an advisory. Names of crates begin like ids, too, and then go on otherwise.
+fn is_id(text: &str) -> bool {
+    let text = text.to_ascii_uppercase();
+    let begins =
+        |with: &str| text.strip_prefix(with).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    begins("RUSTSEC-") || begins("CVE-") || begins("MAL-") || (text.starts_with("GHSA-") && text.len() == 19)
 }
 
 /// The versions somebody can be sent to.
@@ -251,30 +179,4 @@ async fn unknown_is_an_error(store: &dyn Store, subject: &Subject, query: &str) 
         Ok(_) => Ok(()),
         Err(error) => Err(error.context(format!("no advisory has the id {query:?}"))),
     }
-}
-
-fn heading(facts: &AdvisoryFacts) -> String {
-    let score = facts.score.score_x10.map(|tenths| format!(" {}.{}", tenths / 10, tenths % 10)).unwrap_or_default();
-    let mut line = format!("{} {} in {}, {}{score}", facts.id, facts.kind, shown(&facts.package), facts.score.severity);
-    if facts.title != facts.id.0 {
-        line = format!("{line}: {}", shown(&facts.title));
-    }
-    if let Some(day) = &facts.withdrawn {
-        line = format!("{line} (withdrawn {})", shown(day));
-    }
-    let ranges = |reqs: &[String]| if reqs.is_empty() { "none".to_owned() } else { shown(&reqs.join(" or ")) };
-    line = format!("{line}\n  patched: {}; never affected: {}", ranges(&facts.patched), ranges(&facts.unaffected));
-    if facts.licence == schema::Licence::CcBy {
-        let source = facts.url.as_deref().unwrap_or("the database");
-        line = format!("{line}\n  text under {}, from {}", facts.licence, shown(source));
-    }
-    line
-}
-
-fn state_words(row: &MatchRow) -> String {
-    let mut words: Vec<String> = row.found.flags.iter().map(ToString::to_string).collect();
-    if row.release.yanked {
-        words.push("yanked".to_owned());
-    }
-    words.join(", ")
 }

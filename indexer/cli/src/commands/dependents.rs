@@ -1,10 +1,10 @@
 //! `provenance dependents`: who depends on a crate, what that means where releases of it are affected, and who is exposed
 //! through others. It builds the graph of the whole index anew, now or as it was at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, bail};
-use graph::{Dependent, DependentState, Edge, Graph, ReleaseNode};
+use graph::{Dependent, DependentState, Graph, KnownRelease};
 use schema::{CanonicalName, Clock as _, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use semver::{Version, VersionReq};
 use serde_json::{Value, json};
@@ -19,9 +19,6 @@ use crate::{Exit, document, opening};
 
 mod ever;
 
-/// Releases read at once.
-const PAGE: u32 = 20_000;
-
 pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::Result<Exit> {
     if args.ever {
         return ever::run(args, settings).await;
@@ -30,9 +27,9 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
     let opened = opening::to_read(settings).await?;
     let store: &dyn Store = opened.store.as_ref();
-    let whole = Whole::read(store, at).await?;
-    let affected = affected(store, &whole, &name, &asked, args.advisory.as_deref()).await?;
-    let rows = whole.rows(&name.canonical(), &affected, args.transitive);
+    let graph = queue::read_graph(store, at).await?;
+    let affected = affected(store, &graph, &name, &asked, args.advisory.as_deref()).await?;
+    let rows = rows(&graph, &name.canonical(), &affected, args.transitive);
     let known = store.releases(&name.canonical()).await?.is_some();
     if !known && rows.is_empty() {
         let [krates, ..] = store.totals().await?;
@@ -49,7 +46,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         document::print(json!({
             "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
             "whole_index": whole_index, "pending": n_pending,
-            "affected": affected.len(), "dependents": documents,
+            "affected": affected.len(), "counts": counts(&rows), "dependents": documents,
         }));
     } else if args.csv {
         say("name,num,req,kind,optional,state,yanked,deleted_at,path");
@@ -107,13 +104,13 @@ impl Asked {
 /// The releases asked about; tombstones, too.
 async fn affected(
     store: &dyn Store,
-    whole: &Whole,
+    graph: &Graph,
     name: &KrateName,
     asked: &Asked,
     advisory: Option<&str>,
 ) -> anyhow::Result<HashSet<ReleaseId>> {
     let canonical = name.canonical();
-    let of_krate = whole.graph.releases(&canonical);
+    let of_krate = graph.releases(&canonical);
     let mut meant: HashSet<ReleaseId> = of_krate.filter(|(_, num)| asked.means(num)).map(|(id, _)| id).collect();
     if let Some(id) = advisory {
         let advisories = store.advisories_by_id(id).await?;
@@ -136,113 +133,48 @@ async fn n_pending(store: &dyn Store, name: &KrateName) -> anyhow::Result<usize>
 }
 
 /// Whether a whole index is followed, by its commits, and not a list of crates alone.
-async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
+pub(super) async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
     Ok(store.sources().await?.iter().any(|source| source.cursor_commit.is_some()))
 }
 
-/// The graph of the whole index, and what it does not hold of releases.
-struct Whole {
-    graph: Graph,
-    names: HashMap<CanonicalName, KrateName>,
-    yanked: HashSet<ReleaseId>,
-    deleted_at: HashMap<ReleaseId, Timestamp>,
+/// Direct dependents, and after them those exposed through others.
+fn rows(graph: &Graph, krate: &CanonicalName, affected: &HashSet<ReleaseId>, transitive: bool) -> Vec<Row> {
+    let known = graph.name(krate).is_some();
+    let direct = graph.dependents(krate, |release| affected.contains(&release));
+    let mut rows: Vec<Row> = direct.iter().map(|dependent| Row::direct(graph, krate, dependent, known)).collect();
+    if transitive {
+        let asked: Vec<_> = affected.iter().copied().collect();
+        let closure = tokio::task::block_in_place(|| graph.resolved().closure(&asked));
+        // What leads to an affected release at once stands among the direct ones; a direct dependent that takes another
+        // release may still be exposed by a longer way.
+        let others = closure.hits().iter().filter(|hit| !affected.contains(&hit.through));
+        rows.extend(others.filter_map(|hit| {
+            let path = closure.path(hit.release).into_iter().map(|release| words(graph, release)).collect();
+            Some(Row::through_others(graph.release(hit.release)?, path, hit.optional))
+        }));
+    }
+    rows
 }
 
-impl Whole {
-    async fn read(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<Self> {
-        let (mut nodes, mut edges, mut names) = (Vec::new(), Vec::new(), HashMap::new());
-        let (mut yanked, mut deleted_at) = (HashSet::new(), HashMap::new());
-        let mut after = ReleaseId(i64::MIN);
-        loop {
-            let page = store.exposure_page(after, PAGE, at).await?;
-            let Some(last) = page.last else { break };
-            after = last;
-            for release in page.releases {
-                let canonical = release.name.canonical();
-                if release.yanked {
-                    yanked.insert(release.id);
-                }
-                deleted_at.extend(release.deleted_at.map(|at| (release.id, at)));
-                names.entry(canonical.clone()).or_insert(release.name);
-                nodes.push(ReleaseNode {
-                    id: release.id,
-                    canonical,
-                    num: release.num,
-                    yanked: release.yanked,
-                    deleted: release.deleted_at.is_some(),
-                });
-            }
-            edges.extend(page.dependencies.into_iter().map(|row| Edge {
-                from: row.release,
-                to: row.canonical,
-                req: row.req,
-                kind: row.kind,
-                optional: row.optional,
-            }));
-        }
-        let graph = tokio::task::block_in_place(|| Graph::from_rows(nodes, edges));
-        Ok(Self { graph, names, yanked, deleted_at })
+/// How many rows of each kind and state there are; those by optional edges are a kind of their own, as are the
+/// transitive ones, of which there is no state.
+fn counts(rows: &[Row]) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
+    let mut counts: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    for row in rows {
+        let kind = row.kind.map_or_else(|| "transitive".to_owned(), |kind| kind.to_string());
+        let kind = if row.optional { format!("{kind} optional") } else { kind };
+        let state = row.state.map_or("not known", DependentState::as_str);
+        let state = if row.kind.is_none() { "exposed" } else { state };
+        *counts.entry(kind).or_default().entry(state).or_default() += 1;
     }
+    counts
+}
 
-    /// Direct dependents, and after them those exposed through others.
-    fn rows(&self, krate: &CanonicalName, affected: &HashSet<ReleaseId>, transitive: bool) -> Vec<Row> {
-        let known = self.graph.releases(krate).next().is_some();
-        let direct = self.graph.dependents(krate, |release| affected.contains(&release));
-        let mut rows: Vec<Row> = direct.iter().map(|dependent| self.direct(krate, dependent, known)).collect();
-        if transitive {
-            let seen: HashSet<ReleaseId> = direct.iter().map(|dependent| dependent.release).collect();
-            let asked: Vec<_> = affected.iter().copied().collect();
-            let closure = tokio::task::block_in_place(|| self.graph.resolved().closure(&asked));
-            let others = closure.hits().iter().filter(|hit| !seen.contains(&hit.release));
-            rows.extend(others.filter_map(|hit| {
-                let path = closure.path(hit.release).into_iter().map(|release| self.words(release)).collect();
-                self.row(hit.release, path, hit.optional)
-            }));
-        }
-        rows
-    }
-
-    fn direct(&self, krate: &CanonicalName, dependent: &Dependent<'_>, known: bool) -> Row {
-        let taken = VersionReq::parse(dependent.req).ok().and_then(|req| self.graph.resolve(krate, &req));
-        let end = taken.map_or_else(|| self.spelled(krate), |release| self.words(release));
-        Row {
-            name: self.spelled(dependent.canonical),
-            num: dependent.num.clone(),
-            req: Some(dependent.req.to_owned()),
-            kind: Some(dependent.kind),
-            optional: dependent.optional,
-            state: dependent.state.filter(|_| known),
-            yanked: dependent.yanked,
-            deleted_at: self.deleted_at.get(&dependent.release).copied(),
-            path: vec![self.words(dependent.release), end],
-        }
-    }
-
-    /// A hit through others: the requirement that exposes it is the one of the next crate on its path.
-    fn row(&self, release: ReleaseId, path: Vec<String>, optional: bool) -> Option<Row> {
-        let (canonical, num) = self.graph.release(release)?;
-        Some(Row {
-            name: self.spelled(canonical),
-            num: num.clone(),
-            req: None,
-            kind: None,
-            optional,
-            state: None,
-            yanked: self.yanked.contains(&release),
-            deleted_at: self.deleted_at.get(&release).copied(),
-            path,
-        })
-    }
-
-    fn spelled(&self, canonical: &CanonicalName) -> String {
-        self.names.get(canonical).map_or_else(|| canonical.to_string(), ToString::to_string)
-    }
-
-    fn words(&self, release: ReleaseId) -> String {
-        match self.graph.release(release) {
-            Some((canonical, num)) => format!("{}@{num}", self.spelled(canonical)),
-            None => format!("release {}", release.0),
-        }
+/// `name@num`
+fn words(graph: &Graph, release: ReleaseId) -> String {
+    match graph.release(release) {
+        Some(known) => format!("{}@{}", known.name, known.num),
+        None => format!("release {}", release.0),
     }
 }
 
@@ -260,6 +192,40 @@ struct Row {
 }
 
 impl Row {
+    fn direct(graph: &Graph, krate: &CanonicalName, dependent: &Dependent<'_>, known: bool) -> Self {
+        let taken = VersionReq::parse(dependent.req).ok().and_then(|req| graph.resolve(krate, &req));
+        let end = taken.map_or_else(
+            || graph.name(krate).map_or_else(|| krate.to_string(), ToString::to_string),
+            |release| words(graph, release),
+        );
+        Self {
+            name: dependent.name.to_string(),
+            num: dependent.num.clone(),
+            req: Some(dependent.req.to_owned()),
+            kind: Some(dependent.kind),
+            optional: dependent.optional,
+            state: dependent.state.filter(|_| known),
+            yanked: dependent.yanked,
+            deleted_at: dependent.deleted_at,
+            path: vec![words(graph, dependent.release), end],
+        }
+    }
+
+    /// A hit through others: the requirement that exposes it is the one of the next crate on its path.
+    fn through_others(release: KnownRelease<'_>, path: Vec<String>, optional: bool) -> Self {
+        Self {
+            name: release.name.to_string(),
+            num: release.num.clone(),
+            req: None,
+            kind: None,
+            optional,
+            state: None,
+            yanked: release.yanked,
+            deleted_at: release.deleted_at,
+            path,
+        }
+    }
+
     fn as_json(&self) -> Value {
         json!({
             "name": self.name, "num": self.num, "req": self.req, "kind": self.kind, "optional": self.optional,
@@ -306,4 +272,8 @@ fn print(rows: &[Row], settings: &Settings) {
         say(&table.trim_fmt());
     }
     say(&format!("\n{}", count(rows.len(), "dependent")));
+    for (kind, states) in counts(rows) {
+        let states: Vec<_> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        say(&format!("  {kind}: {}", states.join(", ")));
+    }
 }

@@ -64,6 +64,7 @@ fn normal_build_dev_and_optional_edges_stay_apart() {
 fn tombstones_are_dependents_and_marked() {
     let graph = graph("z 1.0.0 deleted\n> a ^1\nb 1.0.0 yanked\n> a ^1\nb 0.9.0\n> a ^1\na 1.0.0");
     let found = graph.dependents(&name("a"), |_| true);
-    let shown: Vec<_> = found.iter().map(|d| (d.canonical.as_str(), d.num.as_str(), d.yanked, d.deleted)).collect();
+    let shown: Vec<_> =
+        found.iter().map(|d| (d.name.as_str(), d.num.as_str(), d.yanked, d.deleted_at.is_some())).collect();
     assert_eq!(shown, [("b", "0.9.0", false, false), ("b", "1.0.0", true, false), ("z", "1.0.0", false, true)]);
 }

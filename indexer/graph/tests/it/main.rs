@@ -6,4 +6,5 @@ mod dependents;
 mod naive;
 mod resolve;
 mod support;
+mod survey;
 mod update;

@@ -42,9 +42,9 @@ fn registry(dice: &mut Dice) -> (Vec<ReleaseNode>, Vec<Edge>) {
 /// Ids of a crate's releases that a requirement allows, lowest version first, and whether each is offered.
 fn allowed(releases: &[ReleaseNode], to: &CanonicalName, req: &str) -> Option<Vec<(ReleaseId, bool)>> {
     let req = VersionReq::parse(req).ok()?;
-    let of_krate = releases.iter().filter(|node| node.canonical == *to);
+    let of_krate = releases.iter().filter(|node| node.name.canonical() == *to);
     let mut found: Vec<(Version, ReleaseId, bool)> =
-        of_krate.map(|node| (node.num.semver().unwrap(), node.id, !node.yanked && !node.deleted)).collect();
+        of_krate.map(|node| (node.num.semver().unwrap(), node.id, !node.yanked && node.deleted_at.is_none())).collect();
     found.retain(|(version, ..)| req.matches(version));
     found.sort();
     Some(found.into_iter().map(|(_, id, offered)| (id, offered)).collect())
@@ -104,8 +104,8 @@ fn random_registries_are_answered_as_the_slow_way_does() {
             assert!(path.len() >= 2 && of.contains(path.last().unwrap()));
         }
 
-        let krates: BTreeSet<&CanonicalName> = releases.iter().map(|node| &node.canonical).collect();
-        for krate in krates {
+        let krates: BTreeSet<CanonicalName> = releases.iter().map(|node| node.name.canonical()).collect();
+        for krate in &krates {
             let found = graph.dependents(krate, |id| affected.contains(&id));
             assert_eq!(found.len(), edges.iter().filter(|edge| edge.to == *krate).count());
             for dependent in found {

@@ -1,7 +1,7 @@
 //! A registry in a few words: `a 1.0.0` is a release, `yanked` or `deleted` after it; below it stand its dependencies.
 
 use graph::{Edge, Graph, ReleaseNode};
-use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, VersionNum};
+use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 
 pub(crate) fn name(text: &str) -> CanonicalName {
     KrateName::parse(text).unwrap().canonical()
@@ -35,10 +35,10 @@ pub(crate) fn rows_from(text: &str, first: i64) -> (Vec<ReleaseNode>, Vec<Edge>)
             }),
             [krate, num, ..] => releases.push(ReleaseNode {
                 id: ReleaseId(first + i64::try_from(releases.len()).unwrap()),
-                canonical: name(krate),
+                name: KrateName::parse(krate).unwrap(),
                 num: VersionNum::parse(num).unwrap(),
                 yanked: has("yanked"),
-                deleted: has("deleted"),
+                deleted_at: has("deleted").then_some(Timestamp::from_seconds(0)),
             }),
             odd => panic!("{odd:?}"),
         }
@@ -53,8 +53,8 @@ pub(crate) fn graph(text: &str) -> Graph {
 
 /// `name version` of a release.
 pub(crate) fn shown(graph: &Graph, id: ReleaseId) -> String {
-    let (name, num) = graph.release(id).unwrap();
-    format!("{name} {num}")
+    let release = graph.release(id).unwrap();
+    format!("{} {}", release.name, release.num)
 }
 
 /// The release behind `name version`.

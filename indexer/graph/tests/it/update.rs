@@ -10,7 +10,7 @@ fn everything(graph: &Graph) -> Vec<String> {
     let mut lines = vec![format!("{} releases, {} edges", graph.n_releases(), graph.n_edges())];
     let resolved = graph.resolved();
     for krate in ["a", "b", "c", "d"].map(name) {
-        let edge = |d: &Dependent<'_>| format!("{krate} < {} {} {} {:?}", d.canonical, d.num, d.req, d.state);
+        let edge = |d: &Dependent<'_>| format!("{krate} < {} {} {} {:?}", d.name, d.num, d.req, d.state);
         lines.extend(graph.dependents(&krate, |_| true).iter().map(edge));
         let ids: Vec<ReleaseId> = graph.releases(&krate).map(|(id, _)| id).collect();
         lines.extend(ids.iter().map(|id| shown(graph, *id)));
@@ -38,8 +38,8 @@ fn a_new_version_an_edit_a_yank_and_a_deletion() {
 
         let (old_releases, old_edges) = rows(BEFORE);
         let gone: Vec<_> =
-            old_releases.iter().filter(|node| node.canonical == name(krate)).map(|node| node.id).collect();
-        let kept = old_releases.into_iter().filter(|node| node.canonical != name(krate));
+            old_releases.iter().filter(|node| node.name.canonical() == name(krate)).map(|node| node.id).collect();
+        let kept = old_releases.into_iter().filter(|node| node.name.canonical() != name(krate));
         let kept_edges = old_edges.into_iter().filter(|edge| !gone.contains(&edge.from));
         let anew = Graph::from_rows(kept.chain(releases), kept_edges.chain(edges));
         assert_eq!(everything(&updated), everything(&anew), "{krate}: {after}");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use advisories::Advisory;
 use anyhow::Context as _;
-use schema::{AdvisoryFacts, AdvisoryId, SeverityWord, Timestamp};
+use schema::{AdvisoryFacts, AdvisoryId, Release, SeverityWord, Timestamp};
 
 use super::Answer;
 use crate::args::OnlyArgs;
@@ -21,17 +21,24 @@ pub(super) fn narrow(answer: &mut Answer, only: &OnlyArgs) -> anyhow::Result<()>
             && (since.is_none() && before.is_none() || is_dated(facts, since, before))
             && only.function.as_ref().is_none_or(|path| facts.functions.contains_key(path))
     };
-    answer.advisories.retain(wanted);
-    answer.stored.retain(|stored| wanted(&stored.facts));
-    let kept: HashSet<AdvisoryId> = answer.advisories.iter().map(|facts| facts.id.clone()).collect();
+    answer.advisories.retain(|stored| wanted(&stored.facts));
+    let kept: HashSet<AdvisoryId> = answer.advisories.iter().map(|stored| stored.facts.id.clone()).collect();
     answer.rows.retain(|row| kept.contains(&row.found.advisory));
-    if only.live {
-        answer.rows.retain(|row| !row.release.yanked && row.release.deleted_at.is_none());
-    }
+    answer.rows.retain(|row| has_state(&row.release, only));
     if let Some(path) = &only.function {
-        keep_function(answer, path);
+        keep_function(answer, path)?;
     }
     Ok(())
+}
+
+/// Of the states named any will do; a release may be both yanked and deleted.
+fn has_state(release: &Release, only: &OnlyArgs) -> bool {
+    let is_deleted = release.deleted_at.is_some();
+    let none_named = !only.live && !only.yanked && !only.deleted;
+    none_named
+        || (only.live && !release.yanked && !is_deleted)
+        || (only.yanked && release.yanked)
+        || (only.deleted && is_deleted)
 }
 
 /// The words are declared from worst to mildest, and `unscored` is no severity.
@@ -49,12 +56,12 @@ fn is_dated(facts: &AdvisoryFacts, since: Option<Timestamp>, before: Option<Time
 }
 
 /// A function's own requirements are cut to the version's verdict (`Advisory::affected_functions`).
-fn keep_function(answer: &mut Answer, path: &str) {
-    let parsed = |stored: &store::StoredAdvisory| Advisory::parse(&stored.path, &stored.text, &stored.db_commit).ok();
-    let advisories: Vec<Advisory> = answer.stored.iter().filter_map(parsed).collect();
+fn keep_function(answer: &mut Answer, path: &str) -> anyhow::Result<()> {
+    let advisories = answer.advisories.iter().map(queue::parsed).collect::<Result<Vec<Advisory>, _>>()?;
     answer.rows.retain(|row| {
         let version = row.release.key.num.semver();
         let advisory = advisories.iter().find(|advisory| advisory.facts.id == row.found.advisory);
         advisory.zip(version).is_some_and(|(advisory, version)| advisory.affected_functions(&version).contains(&path))
     });
+    Ok(())
 }

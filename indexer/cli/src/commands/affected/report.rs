@@ -1,8 +1,7 @@
 //! The answer of `affected` in the formats of others: it gathers, `export` writes.
 
-use advisories::Advisory;
 use export::{AffectedRelease, Interval, Report, ReportedAdvisory, WayOut};
-use schema::{AsOf, Clock as _, Timestamp};
+use schema::{AsOf, Clock as _};
 use store::StoredAdvisory;
 
 use super::Answer;
@@ -11,8 +10,8 @@ use crate::clock::SystemClock;
 use crate::text::{complain, say};
 
 /// Prints the one format that was asked for.
-pub(super) fn print(args: &AffectedArgs, answer: &Answer, as_of: AsOf) {
-    let report = report(answer, as_of);
+pub(super) fn print(args: &AffectedArgs, answer: &Answer, as_of: AsOf) -> anyhow::Result<()> {
+    let report = report(answer, as_of)?;
     if args.osv {
         for advisory in &report.advisories {
             say(&export::osv(advisory).to_string());
@@ -25,20 +24,19 @@ pub(super) fn print(args: &AffectedArgs, answer: &Answer, as_of: AsOf) {
             None => complain("nothing is affected, and an OpenVEX document cannot be empty"),
         }
     }
+    Ok(())
 }
 
-fn report(answer: &Answer, as_of: AsOf) -> Report {
-    let now = SystemClock.now();
-    // The state that brought a text is at most as old as the state the answer rests on; of the two only this one is dated here.
-    let modified = as_of.advisory_db.as_ref().map_or(now, |commit| commit.at);
-    let advisories = answer.stored.iter().map(|stored| reported(answer, stored, modified)).collect();
+fn report(answer: &Answer, as_of: AsOf) -> anyhow::Result<Report> {
+    let advisories = answer.advisories.iter().map(|stored| reported(answer, stored)).collect::<Result<_, _>>()?;
     let tool_version = env!("CARGO_PKG_VERSION").to_owned();
-    Report { query: answer.query.clone(), as_of, at: now, tool_version, advisories }
+    let query = answer.query.clone().unwrap_or_default();
+    Ok(Report { query, as_of, at: SystemClock.now(), tool_version, advisories })
 }
 
-fn reported(answer: &Answer, stored: &StoredAdvisory, modified: Timestamp) -> ReportedAdvisory {
-    let parsed = Advisory::parse(&stored.path, &stored.text, &stored.db_commit).ok();
-    let ranges = parsed.as_ref().map(Advisory::ranges).unwrap_or_default();
+fn reported(answer: &Answer, stored: &StoredAdvisory) -> anyhow::Result<ReportedAdvisory> {
+    let parsed = queue::parsed(stored)?;
+    let ranges = parsed.ranges();
     let intervals = ranges.into_iter().map(|range| Interval {
         introduced: range.introduced.map(|version| version.to_string()),
         fixed: range.fixed.map(|version| version.to_string()),
@@ -49,15 +47,13 @@ fn reported(answer: &Answer, stored: &StoredAdvisory, modified: Timestamp) -> Re
         let way_out = WayOut { compatible: next.compatible, any: next.any };
         AffectedRelease { release: row.release.clone(), way_out }
     });
-    let (related, references, categories) =
-        parsed.as_ref().map(|a| (a.related.clone(), a.references.clone(), a.categories.clone())).unwrap_or_default();
-    ReportedAdvisory {
+    Ok(ReportedAdvisory {
         facts: stored.facts.clone(),
-        modified,
+        modified: stored.changed_at,
         intervals: intervals.collect(),
-        related,
-        references,
-        categories,
+        related: parsed.related,
+        references: parsed.references,
+        categories: parsed.categories,
         releases: releases.collect(),
-    }
+    })
 }

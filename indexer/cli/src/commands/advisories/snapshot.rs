@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use schema::Timestamp;
 
 use crate::Exit;
-use crate::args::AdvisoriesCommand;
+use crate::args::SnapshotArgs;
 use crate::text::{complain, say, shown};
 
-pub(crate) fn run(command: &AdvisoriesCommand) -> anyhow::Result<Exit> {
-    let AdvisoriesCommand::Snapshot { checkout, commit, date } = command;
+pub(super) fn run(args: &SnapshotArgs) -> anyhow::Result<Exit> {
+    let SnapshotArgs { checkout, commit, date } = args;
     let at = date.as_deref().map(Timestamp::parse).transpose()?;
     let origin = advisories::Origin { address: "rustsec/advisory-db".to_owned(), commit: commit.clone(), at };
     let written = advisories::write_snapshot(checkout, &origin)
