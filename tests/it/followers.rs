@@ -64,7 +64,7 @@ impl Progress for Frozen {
     fn begin(&self, _: &str, _: Option<u64>) {}
     fn advance(&self, _: u64, _: &str) {
         if self.arrived.try_send(()).is_ok() {
-            self.go.lock().unwrap().recv().unwrap();
+            tokio::task::block_in_place(|| self.go.lock().unwrap().recv().unwrap());
         }
     }
     fn grow(&self, _: u64) {}
@@ -102,7 +102,8 @@ async fn of_a_frozen_leader_and_its_successor_one_writes() {
         let outcome = first.round(&progress, &CancellationToken::new()).await;
         (outcome, first)
     });
-    tokio::task::block_in_place(|| has_arrived.recv().unwrap());
+    // Taken away with the first word, so that it stops but once.
+    tokio::task::block_in_place(move || has_arrived.recv().unwrap());
     assert!(matches!(round(&second).await, Err(QueueError::NotLeading { .. })), "its lease is not over yet");
     clock.forward(121);
     round(&second).await.unwrap();
@@ -238,6 +239,35 @@ async fn a_clone_that_is_damaged_or_gone_is_made_anew_and_nothing_is_lost() {
         assert_eq!(added, Some(2), "{damage}: {report:?}");
         assert!(!report.reconciled, "{damage}: the cursor was found again");
     }
+}
+
+#[tokio::test]
+async fn what_an_index_no_longer_keeps_is_read_from_an_archive_of_its_histories() {
+    let Some(lab) = Cloned::new(Start::Beginning) else { return };
+    let mut index = GitIndex::create(&lab.origin).unwrap();
+    let world = commit_history(&mut index, 6, 40).unwrap();
+    index.squash("snapshot-2026-08-20").unwrap();
+    index.commit(&with(&world, "after", "1.0.0"), None, "after").unwrap();
+    let whole = store(lab.home.path()).await;
+    lab.follow(&whole).await;
+
+    let archive = lab.home.path().join("archive.git");
+    git(lab.home.path(), &["init", "-q", "--bare", "archive.git"]);
+    git(&lab.origin, &["push", "-q", archive.to_str().unwrap(), "snapshot-2026-08-20"]);
+    git(&lab.origin, &["branch", "-q", "-D", "snapshot-2026-08-20"]);
+    let folder = lab.home.path().join("another");
+    std::fs::create_dir_all(&folder).unwrap();
+    let another = store(&folder).await;
+    let options = git_transport::GitOptions {
+        addresses: net::Addresses::Any,
+        allow_file: true,
+        ..git_transport::GitOptions::default()
+    };
+    let archive = Some(archive.to_str().unwrap().to_owned());
+    let source = GitSource::clone_of(&lab.url, &folder.join("clone"), options, archive);
+    round(&follower(source, "the test", &another, &lab.clock, lab.start).await).await.unwrap();
+    assert_eq!(changes(&another).await, changes(&whole).await);
+    assert!(changes(&whole).await.iter().filter(|(kind, ..)| kind == "added").count() > 10);
 }
 
 #[tokio::test]

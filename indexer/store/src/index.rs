@@ -304,3 +304,29 @@ pub struct ChangeRow {
     /// What happened.
     pub change: Change,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceState, SourceTrouble};
+    use schema::Timestamp;
+
+    #[test]
+    fn a_head_that_moved_on_five_minutes_ago_is_trouble_and_so_is_silence() {
+        let at = Timestamp::from_seconds;
+        let source = |read: Option<i64>, behind: Option<i64>| SourceState {
+            last_success_at: read.map(at),
+            behind_since: behind.map(at),
+            ..SourceState::default()
+        };
+        let cases = [
+            (source(None, Some(0)), 0, Some(SourceTrouble::NeverRead)),
+            (source(Some(0), None), 900, None),
+            (source(Some(0), None), 901, Some(SourceTrouble::Unread { since: at(0) })),
+            (source(Some(0), Some(10)), 310, None),
+            (source(Some(0), Some(10)), 311, Some(SourceTrouble::Behind { since: at(10) })),
+        ];
+        for (state, now, trouble) in cases {
+            assert_eq!(state.trouble(at(now)), trouble, "{state:?} at {now}");
+        }
+    }
+}
