@@ -136,15 +136,17 @@ pub fn reconcile(stored: &[StoredLine], file: Option<&[u8]>, context: &Context<'
     let present = Present { nums: last.keys().copied().collect(), hidden };
     let mut reconciled = delete_missing(stored, &latest, &present, ChangeKind::VersionDeleted, context);
     let known_duplicates: HashSet<&str> = context.known_duplicates.iter().map(String::as_str).collect();
-    for (at, line) in lines.iter().enumerate() {
-        let num = num_of(line, stored);
-        if last.get(num) != Some(&at) {
-            if !known_duplicates.contains(text_of(line, stored)) {
-                reconciled.decisions.push(duplicate(line, stored, context));
+    let counts: Vec<bool> =
+        lines.iter().enumerate().map(|(at, line)| last.get(num_of(line, stored)) == Some(&at)).collect();
+    // A line is taken apart, not copied: a whole index has millions of them.
+    for (line, counts) in lines.into_iter().zip(counts) {
+        if !counts {
+            if !known_duplicates.contains(text_of(&line, stored)) {
+                reconciled.decisions.push(duplicate(&line, stored, context));
             }
         } else if let Line::Read(read) = line {
-            let held = latest.get(num).map(|&at| &stored[at]);
-            reconciled.decisions.extend(compare(held, read, context));
+            let held = latest.get(read.parsed.num.as_str()).map(|&at| &stored[at]);
+            compare(held, read, context, &mut reconciled.decisions);
         }
     }
     finish(reconciled, quarantine, context)
@@ -300,29 +302,26 @@ fn duplicate(line: &Line, stored: &[StoredLine], context: &Context<'_>) -> Decis
 }
 
 /// Decides about one line that counts: identity first (design 01), then what it says.
-fn compare(held: Option<&StoredLine>, read: &ReadLine, context: &Context<'_>) -> Vec<Decision> {
-    let line = || Box::new(read.clone());
+fn compare(held: Option<&StoredLine>, line: Box<ReadLine>, context: &Context<'_>, decisions: &mut Vec<Decision>) {
     let Some(held) = held else {
-        let kind = if read.parsed.yanked { ChangeKind::AddedYanked } else { ChangeKind::Added };
-        let effect = Effect::Insert { generation: Generation::FIRST, replaces: None, line: line() };
-        return vec![decision(kind, read, None, Vec::new(), effect, context)];
+        let kind = if line.parsed.yanked { ChangeKind::AddedYanked } else { ChangeKind::Added };
+        let change = told(kind, &line, None, Vec::new(), context);
+        let effect = Effect::Insert { generation: Generation::FIRST, replaces: None, line };
+        return decisions.push(Decision { change, effect });
     };
     let before = IndexLine::parse(&held.line).ok();
-    let fields = before.as_ref().map(|before| before.differing_fields(&read.parsed)).unwrap_or_default();
-    if held.checksum != read.parsed.checksum {
+    let fields = before.as_ref().map(|before| before.differing_fields(&line.parsed)).unwrap_or_default();
+    if held.checksum != line.parsed.checksum {
         let replaced = (!held.deleted).then_some(held);
-        let effect = Effect::Insert {
-            generation: held.generation.next(),
-            replaces: replaced.map(|held| held.release),
-            line: line(),
-        };
-        return vec![decision(ChangeKind::ChecksumChanged, read, replaced, fields, effect, context)];
+        let change = told(ChangeKind::ChecksumChanged, &line, replaced, fields, context);
+        let (generation, before) = (held.generation.next(), replaced.map(|held| held.release));
+        return decisions.push(Decision { change, effect: Effect::Insert { generation, replaces: before, line } });
     }
     if held.deleted {
-        let effect = Effect::Revive { release: held.release, line: line() };
-        return vec![decision(ChangeKind::ReAdded, read, None, fields, effect, context)];
+        let change = told(ChangeKind::ReAdded, &line, None, fields, context);
+        return decisions.push(Decision { change, effect: Effect::Revive { release: held.release, line } });
     }
-    edited(held, before.is_some(), fields, read, context)
+    edited(held, before.is_some(), fields, line, context, decisions);
 }
 
 /// The edit of a live line: an edit of what it says and a yank are two changes, even when one line brings both.
@@ -330,45 +329,42 @@ fn edited(
     held: &StoredLine,
     was_readable: bool,
     fields: Vec<&'static str>,
-    read: &ReadLine,
+    line: Box<ReadLine>,
     context: &Context<'_>,
-) -> Vec<Decision> {
+    decisions: &mut Vec<Decision>,
+) {
     let (yank, metadata): (Vec<_>, Vec<_>) = fields.into_iter().partition(|field| *field == "yanked");
-    let mut effect = Some(Effect::Update {
-        release: held.release,
-        // What was written for a line that cannot be read any more is unknown, so it is written again.
-        dependencies: !was_readable || metadata.contains(&"deps"),
-        line: Box::new(read.clone()),
-    });
-    let mut decisions = Vec::new();
+    // What was written for a line that cannot be read any more is unknown, so it is written again.
+    let dependencies = !was_readable || metadata.contains(&"deps");
+    let mut changes = Vec::new();
     if !metadata.is_empty() || !was_readable {
-        let effect = effect.take().unwrap_or(Effect::None);
-        decisions.push(decision(ChangeKind::MetadataChanged, read, Some(held), metadata, effect, context));
+        changes.push(told(ChangeKind::MetadataChanged, &line, Some(held), metadata, context));
     }
     if !yank.is_empty() {
-        let kind = if read.parsed.yanked { ChangeKind::Yanked } else { ChangeKind::Unyanked };
-        let effect = effect.take().unwrap_or(Effect::None);
-        decisions.push(decision(kind, read, Some(held), yank, effect, context));
+        let kind = if line.parsed.yanked { ChangeKind::Yanked } else { ChangeKind::Unyanked };
+        changes.push(told(kind, &line, Some(held), yank, context));
     }
-    decisions
+    // The first of them has the effect of both.
+    let mut effect = Some(Effect::Update { release: held.release, dependencies, line });
+    let taken = changes.into_iter().map(|change| Decision { change, effect: effect.take().unwrap_or(Effect::None) });
+    decisions.extend(taken);
 }
 
-fn decision(
+/// The change that tells what a line did; a baseline tells nothing.
+fn told(
     kind: ChangeKind,
-    read: &ReadLine,
+    line: &ReadLine,
     before: Option<&StoredLine>,
     fields: Vec<&'static str>,
-    effect: Effect,
     context: &Context<'_>,
-) -> Decision {
-    let change = Change {
-        checksum: Some(read.parsed.checksum),
+) -> Option<Change> {
+    (context.reading == Reading::Recorded).then(|| Change {
+        checksum: Some(line.parsed.checksum),
         fields: fields.into_iter().map(str::to_owned).collect(),
         line_before: before.map(|held| held.line.clone()),
-        line_after: Some(read.text.clone()),
-        ..change(kind, read.parsed.name.clone(), read.parsed.num.clone(), context)
-    };
-    Decision { change: Some(change), effect }
+        line_after: Some(line.text.clone()),
+        ..change(kind, line.parsed.name.clone(), line.parsed.num.clone(), context)
+    })
 }
 
 /// A change with its name, place and time, and nothing else yet.
