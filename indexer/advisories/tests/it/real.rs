@@ -1,6 +1,7 @@
 //! Our verdict against the second opinion and against `rustsec` itself, on the real versions of 808 crates.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use advisories::{Matcher, bundled_snapshot};
@@ -82,7 +83,7 @@ fn the_official_tool_finds_the_same_pairs() {
     for (krate, nums) in &krates {
         let krate = spelled.get(krate).copied().unwrap_or(krate.as_str());
         for num in nums {
-            lock = lock + &format!("\n[[package]]\nname = \"{krate}\"\nversion = \"{num}\"\nsource = \"{source}\"\n");
+            writeln!(lock, "\n[[package]]\nname = \"{krate}\"\nversion = \"{num}\"\nsource = \"{source}\"").unwrap();
         }
     }
     let lock_path = sample.path().join("Cargo.lock");
