@@ -30,7 +30,7 @@ CREATE TABLE advisory_revision (
     path TEXT NOT NULL,                -- file in the database
     canonical TEXT,                    -- the crate; NULL for the toolchain's own
     text TEXT NOT NULL,                -- the file, byte for byte
-    facts TEXT NOT NULL,               -- JSON: the advisory without its prose
+    facts TEXT NOT NULL, changed_in TEXT, changed_at INTEGER,               -- JSON: the advisory without its prose
     PRIMARY KEY (advisory, from_db_seq)
 ) STRICT, WITHOUT ROWID;
 

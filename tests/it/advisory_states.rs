@@ -228,19 +228,26 @@ fn a_scan_names_the_stuck_the_unsafe_and_the_surviving() {
     let mut place = Place::new();
     place.put(&advisory(ID, "bad").patched(&[">= 1.1.0"]));
     place.put(&advisory("RUSTSEC-2026-9002", "other").text("informational", "unmaintained"));
-    place.put(&advisory("RUSTSEC-2026-9003", "bad").list("categories", &["malicious"]).patched(&[">= 0.9.1"]));
+    place.put(&advisory("RUSTSEC-2026-9003", "bad").list("categories", &["malicious"]).patched(&[">= 1.0.1"]));
+    // Malware that was never seen here, and covers nothing that `other`'s dependents take.
+    place.put(&advisory("RUSTSEC-2026-9004", "other").list("categories", &["malicious"]).unaffected(&["< 5.0.0"]));
     place.commit();
     place.index();
     let scan = place.json(&["scan"]);
-    assert_eq!(scan["stuck"][0]["advisory"], json!(ID));
-    assert_eq!(scan["stuck"][0]["stuck"], json!({ "releases": 1, "crates": 1, "optional_releases": 0 }));
+    // As many are stuck on both; malware goes first.
+    assert_eq!(
+        (&scan["stuck"][0]["advisory"], &scan["stuck"][1]["advisory"]),
+        (&json!("RUSTSEC-2026-9003"), &json!(ID))
+    );
+    assert_eq!(scan["stuck"][1]["stuck"], json!({ "releases": 1, "crates": 1, "optional_releases": 0 }));
     assert_eq!(scan["no_safe_version"][0]["name"], json!("other"));
     assert_eq!(scan["no_safe_version"].as_array().unwrap().len(), 1);
     assert_eq!(scan["malware"][0]["dependent_crates"], json!(["user"]));
+    assert_eq!(scan["malware"].as_array().unwrap().len(), 1);
     assert_eq!(scan["graph"]["edges"], json!(1));
     let csv = place.run(&["scan", "--csv"]).stdout;
     let first: Vec<_> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(first, ["report", "stuck", "no-safe-version", "malware"]);
+    assert_eq!(first, ["report", "stuck", "stuck", "no-safe-version", "malware"]);
     let table = place.run(&["scan"]);
     assert!(table.code == Some(0) && table.stdout.contains("Malware that live crates"), "{table:?}");
 }

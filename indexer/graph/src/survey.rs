@@ -79,6 +79,38 @@ impl Graph {
         dependents.filter_map(|number| self.krate(*number).name.as_ref()).collect()
     }
 
+    /// The crates with a live release that takes an affected release of this crate, or finds none although it allows an
+    /// affected one; those of tests alone do not count. Of a crate of which nothing is known every dependent is one.
+    pub fn surviving_dependents(
+        &self,
+        canonical: &CanonicalName,
+        is_affected: impl Fn(ReleaseId) -> bool,
+    ) -> Vec<&schema::KrateName> {
+        let Some(target) = self.names.number(canonical) else { return Vec::new() };
+        let krate = self.krate(target);
+        if krate.releases.is_empty() {
+            return self.live_dependents(canonical);
+        }
+        let survives = |edge: &crate::registry::PackedEdge| {
+            let requirement = self.requirements.get(edge.req);
+            let mut allowed = krate
+                .releases
+                .iter()
+                .filter(|release| release.version.as_ref().is_some_and(|version| requirement.allows(version)));
+            let takes = krate.resolve(requirement).map(|at| krate.releases[at].id);
+            allowed.any(|release| is_affected(release.id)) && takes.is_none_or(&is_affected)
+        };
+        let is_dependent = |number: &&u32| {
+            let mut live = self.krate(**number).releases.iter().filter(|release| release.is_offered());
+            live.any(|release| {
+                let mut edges = release.edges.iter().filter(|edge| edge.to == target);
+                edges.any(|edge| edge.kind != DependencyKind::Dev && survives(edge))
+            })
+        };
+        let dependents = krate.dependents.iter().filter(is_dependent);
+        dependents.filter_map(|number| self.krate(*number).name.as_ref()).collect()
+    }
+
     /// Whether a build may take the release of a hit today.
     #[must_use]
     pub fn is_live(&self, hit: &Hit) -> bool {

@@ -57,11 +57,16 @@ pub(crate) fn test_data() -> Option<PathBuf> {
     std::env::var_os("PROVENANCE_TEST_DATA").map(PathBuf::from)
 }
 
-/// Unpacks one of its archives, or says that the test skips.
+/// Says in one line that a test skips, and why.
 #[expect(clippy::print_stdout, reason = "a skipped test says so in one line")]
+pub(crate) fn skip(why: &str) {
+    println!("skipped: {why}");
+}
+
+/// Unpacks one of its archives, or says that the test skips.
 pub(crate) fn unpacked(archive: &str) -> Option<tempfile::TempDir> {
     let Some(archive) = test_data().map(|data| data.join(archive)).filter(|archive| archive.exists()) else {
-        println!("skipped: PROVENANCE_TEST_DATA has no {archive}");
+        skip(&format!("PROVENANCE_TEST_DATA has no {archive}"));
         return None;
     };
     let folder = tempfile::tempdir().unwrap();

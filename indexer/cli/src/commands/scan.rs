@@ -75,7 +75,7 @@ struct UnsafeKrate {
     n_dependents: usize,
 }
 
-/// A malware advisory whose crate live crates still name.
+/// A malware advisory with live crates that take what it covers, or find nothing else.
 struct Malware {
     facts: AdvisoryFacts,
     dependents: Vec<String>,
@@ -97,7 +97,7 @@ impl Scan {
         Self {
             stuck: stuck(graph, &standing, matches),
             unsafe_krates: unsafe_krates(graph, &standing, matches),
-            malware: malware(graph, &standing),
+            malware: malware(graph, &standing, matches),
             n_pending,
             n_releases: graph.n_releases(),
             n_edges: graph.n_edges(),
@@ -182,13 +182,15 @@ fn unsafe_krates(graph: &Graph, standing: &[Standing<'_>], matches: &Matches) ->
     found
 }
 
-/// Malware is deleted from the index, often before anybody saw it there: whoever still names the crate survives it.
-fn malware(graph: &Graph, standing: &[Standing<'_>]) -> Vec<Malware> {
+/// Malware is deleted from the index, often before anybody saw it there: a requirement that finds nothing else survives it.
+fn malware(graph: &Graph, standing: &[Standing<'_>], matches: &Matches) -> Vec<Malware> {
     let malicious = standing.iter().filter(|(_, facts)| facts.kind == AdvisoryKind::Malicious);
     let mut found: Vec<_> = malicious
-        .map(|(krate, facts)| Malware {
-            facts: (*facts).clone(),
-            dependents: graph.live_dependents(krate).into_iter().map(ToString::to_string).collect(),
+        .map(|(krate, facts)| {
+            let affected = matches.affected.get(&facts.id);
+            let is_affected = |release| affected.is_some_and(|affected| affected.contains(&release));
+            let dependents = graph.surviving_dependents(krate, is_affected);
+            Malware { facts: (*facts).clone(), dependents: dependents.into_iter().map(ToString::to_string).collect() }
         })
         .filter(|malware| !malware.dependents.is_empty())
         .collect();

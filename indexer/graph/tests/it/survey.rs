@@ -71,6 +71,19 @@ fn a_crate_offers_a_free_release_or_none_or_nothing_at_all() {
 }
 
 #[test]
+fn survivors_take_the_affected_one_or_find_none_at_all() {
+    // As with arrayref: one bad version among good ones, now deleted. As with proc-macro1: nothing else ever was.
+    let registry = "one 1.0.0\none 1.0.1 deleted\nall 1.0.0 deleted\nold 1.0.0\n> one ^1\nexact 1.0.0\n> one =1.0.1\n\
+         user 1.0.0\n> all ^1\nother 1.0.0\n> all ^2\nghost 1.0.0\n> never-seen ^1\ntests 1.0.0\n> all ^1 dev";
+    let graph = graph(registry);
+    let bad = [id(&graph, "one 1.0.1"), id(&graph, "all 1.0.0")];
+    for (krate, survivors) in [("one", &["exact"][..]), ("all", &["user"]), ("never-seen", &["ghost"]), ("user", &[])] {
+        let found = graph.surviving_dependents(&name(krate), |release| bad.contains(&release));
+        assert_eq!(found.iter().map(|name| name.as_str()).collect::<Vec<_>>(), survivors, "{krate}");
+    }
+}
+
+#[test]
 fn survivors_are_live_and_do_not_only_test_with_it() {
     let graph = graph(REGISTRY);
     let names: Vec<_> = graph.live_dependents(&name("bad")).iter().map(|name| name.as_str()).collect();

@@ -71,56 +71,28 @@ fn address(facts: &AdvisoryFacts) -> Option<&str> {
 /// One table for all three: `report` says which.
 pub(super) fn csv(scan: &Scan) {
     say("report,name,kind,severity,advisories,releases,crates,optional_releases,exposed_releases,license,url");
-    let row = |cells: [&str; 11]| say(&export::csv_row(cells));
     for one in &scan.stuck {
-        let (facts, stuck) = (&one.facts, one.survey.stuck);
-        row([
-            "stuck",
-            &facts.package,
-            facts.kind.as_str(),
-            facts.score.severity.as_str(),
-            &facts.id.0,
-            &stuck.releases.to_string(),
-            &stuck.krates.to_string(),
-            &stuck.optional_releases.to_string(),
-            &one.n_exposed.to_string(),
-            facts.licence.as_str(),
-            address(facts).unwrap_or_default(),
-        ]);
+        let stuck = one.survey.stuck;
+        let counts = [stuck.releases, stuck.krates, stuck.optional_releases, one.n_exposed].map(|n| n.to_string());
+        advisory_row("stuck", &one.facts, &counts);
     }
     for krate in &scan.unsafe_krates {
         let ids: Vec<_> = krate.advisories.iter().map(|id| id.0.as_str()).collect();
-        let n_dependents = krate.n_dependents.to_string();
-        row([
-            "no-safe-version",
-            &krate.name,
-            krate.worst.as_str(),
-            "",
-            &ids.join(" "),
-            "",
-            &n_dependents,
-            "",
-            "",
-            "",
-            "",
-        ]);
+        let (ids, n_dependents) = (ids.join(" "), krate.n_dependents.to_string());
+        let cells = ["no-safe-version", &krate.name, krate.worst.as_str(), "", &ids, "", &n_dependents, "", "", "", ""];
+        say(&export::csv_row(cells));
     }
     for one in &scan.malware {
-        let facts = &one.facts;
-        row([
-            "malware",
-            &facts.package,
-            facts.kind.as_str(),
-            facts.score.severity.as_str(),
-            &facts.id.0,
-            "",
-            &one.dependents.len().to_string(),
-            "",
-            "",
-            facts.licence.as_str(),
-            address(facts).unwrap_or_default(),
-        ]);
+        let n_dependents = one.dependents.len().to_string();
+        advisory_row("malware", &one.facts, &[String::new(), n_dependents, String::new(), String::new()]);
     }
+}
+
+/// `counts` are the cells from `releases` to `exposed_releases`.
+fn advisory_row(report: &str, facts: &AdvisoryFacts, counts: &[String; 4]) {
+    let head = [report, &facts.package, facts.kind.as_str(), facts.score.severity.as_str(), &facts.id.0];
+    let tail = [facts.licence.as_str(), address(facts).unwrap_or_default()];
+    say(&export::csv_row(head.into_iter().chain(counts.iter().map(String::as_str)).chain(tail)));
 }
 
 pub(super) fn tables(scan: &Scan, context: &Context, limit: usize, settings: &Settings) {
