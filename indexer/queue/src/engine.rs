@@ -260,8 +260,9 @@ impl Engine {
         }
         let error = format!("started {} times and never ended; it seems to kill the process", starts - 1);
         warn!(release = mark.release.0, step = %step, "{error}");
-        let outcome = store::Postponed { at: self.clock.now(), error, dead: true };
-        self.store.postpone(mark, step, &outcome).await?;
+        let now = self.clock.now();
+        let outcome = store::Postponed { at: now, error, dead: true };
+        self.store.postpone(mark, step, &outcome, now).await?;
         Ok(false)
     }
 
@@ -273,9 +274,10 @@ impl Engine {
         }
         let text = failure.in_one_line();
         debug!(step = %step, "{text}");
+        let now = self.clock.now();
         for mark in marks {
-            let outcome = self.options.retries.after_failure(*mark, text.clone(), self.clock.now());
-            if let Err(error) = self.store.postpone(*mark, step, &outcome).await {
+            let outcome = self.options.retries.after_failure(*mark, text.clone(), now);
+            if let Err(error) = self.store.postpone(*mark, step, &outcome, now).await {
                 self.stop_with(error.into());
                 return;
             }
