@@ -16,6 +16,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod judging;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod sources;

@@ -125,6 +125,7 @@ impl Engine {
     }
 
     async fn run_lanes(self: &Arc<Self>, lanes: &[Lane], stop: &CancellationToken) -> Result<(), QueueError> {
+        self.judge_stored_facts(stop).await?;
         self.announce().await?;
         let workers_stop = CancellationToken::new();
         let workers = tokio::spawn({

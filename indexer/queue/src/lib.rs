@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod following;
 mod job;
+mod judging;
 mod progress;
 mod reading;
 mod retries;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use schema::{Priority, ReleaseId, Sha256, SourceSummary, Step, Timestamp};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
 use store::{CheckRow, Checks, Mark, StoreError};
 
 use crate::SqliteStore;
@@ -25,21 +26,7 @@ impl Checks for SqliteStore {
         if self.clear_in(&mut transaction, std::iter::once(mark), Step::Verify).await?.is_empty() {
             return Ok(false);
         }
-        sqlx::query(
-            "INSERT INTO source_check (release_id, at, cause, repository, verdict, rules, summary, document)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(mark.release.0)
-        .bind(row.at.as_micros())
-        .bind(&row.cause)
-        .bind(&row.repository)
-        .bind(row.summary.verdict.as_str())
-        .bind(row.summary.rules.as_deref().unwrap_or_default())
-        .bind(json(&row.summary)?)
-        .bind(&row.document)
-        .execute(&mut *transaction)
-        .await
-        .failing_on(self, "store a source check")?;
+        insert_check(self, &mut transaction, mark.release, row).await?;
         sqlx::query(
             "INSERT INTO ref_observation (repository, name, commit_id, first_seen_at, last_seen_at)
              SELECT ?2, value ->> 0, value ->> 1, ?3, ?3 FROM json_each(?1) WHERE ?2 IS NOT NULL
@@ -134,7 +121,31 @@ impl Checks for SqliteStore {
     }
 }
 
-fn check_row(row: &SqliteRow) -> Result<CheckRow, StoreError> {
+pub(crate) async fn insert_check(
+    store: &SqliteStore,
+    transaction: &mut Transaction<'static, Sqlite>,
+    release: ReleaseId,
+    row: &CheckRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO source_check (release_id, at, cause, repository, verdict, rules, summary, document)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(release.0)
+    .bind(row.at.as_micros())
+    .bind(&row.cause)
+    .bind(&row.repository)
+    .bind(row.summary.verdict.as_str())
+    .bind(row.summary.rules.as_deref().unwrap_or_default())
+    .bind(json(&row.summary)?)
+    .bind(&row.document)
+    .execute(&mut **transaction)
+    .await
+    .failing_on(store, "store a source check")?;
+    Ok(())
+}
+
+pub(crate) fn check_row(row: &SqliteRow) -> Result<CheckRow, StoreError> {
     Ok(CheckRow {
         at: Timestamp::from_micros(get(row, "at")?),
         cause: get(row, "cause")?,

@@ -3,10 +3,12 @@
 use schema::{Reason, Severity, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::facts::{ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryStatus};
+use crate::facts::{
+    ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryStatus, SourceCheck,
+};
 
-/// Version of the rule below. It changes with any change of verdict, reason or severity.
-pub const RULES: &str = "verify-1";
+/// Version of the rule below. Its number grows with any change of verdict, reason or severity.
+pub const RULES: &str = "verify-2";
 
 /// The most paths one reason lists.
 const MAX_PATHS: usize = 20;
@@ -28,6 +30,20 @@ pub fn judge(facts: &Facts) -> Judgement {
     let reasons = reasons(facts);
     let verdict = verdict(facts, &reasons);
     Judgement { verdict, words: words(verdict, facts), reasons }
+}
+
+/// Judges a stored check's facts by the rule of today. Nothing is looked at.
+#[must_use]
+pub fn judge_again(check: SourceCheck) -> SourceCheck {
+    let Judgement { verdict, reasons, words } = judge(&check.facts);
+    SourceCheck { verdict, reasons, words, rules: RULES.to_owned(), ..check }
+}
+
+/// Whether a check judged by this version is to be judged again.
+#[must_use]
+pub fn is_outdated(rules: &str) -> bool {
+    let number = |rules: &str| rules.rsplit('-').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+    number(rules) < number(RULES)
 }
 
 /// A reason with its evidence.

@@ -39,7 +39,7 @@ pub use facts::{
     ClaimSource, CommitFacts, CommitStatus, DifferingFile, ExtraFile, Facts, FileClass, FilesFacts, FilesStatus,
     ManifestOutcome, ManifestStatus, RefObservation, RepositoryFacts, RepositoryStatus, SourceCheck,
 };
-pub use judge::{Judgement, RULES, judge};
+pub use judge::{Judgement, RULES, is_outdated, judge, judge_again};
 pub use lock::Registry;
 pub use mirrors::{Mirrors, MirrorsError};
 pub use repository::{Deepen, Repository};

@@ -141,7 +141,7 @@ async fn store_check(engine: &Engine, mark: Mark, check: &SourceCheck) -> Result
     Ok(())
 }
 
-fn summary(check: &SourceCheck) -> SourceSummary {
+pub(crate) fn summary(check: &SourceCheck) -> SourceSummary {
     let (repository, commit) = (&check.facts.repository, &check.facts.commit);
     let matched = commit.matched.map(|matched| matched.to_string());
     SourceSummary {
