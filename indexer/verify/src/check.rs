@@ -77,7 +77,16 @@ pub fn check(
     let examined = first_that_has_it(subject, repositories, limits, options, &archive, &classes, &mut facts)?;
     if let Some(examined) = examined {
         refs.clone_from(&examined.refs);
-        examined.conclude(subject, &archive, &classes, options, &mut facts)?;
+        let before = facts.clone();
+        match examined.conclude(subject, &archive, &classes, options, &mut facts) {
+            Ok(()) => {}
+            // What was never seen cannot be said without the whole history, and half a comparison is none.
+            Err(VerifyError::Repository(status)) => {
+                facts = before;
+                facts.repository.status = status;
+            }
+            Err(error) => return Err(error),
+        }
     }
     let judgement = judge(&facts);
     Ok(SourceCheck {
@@ -151,6 +160,7 @@ fn first_that_has_it(
         let mut about = RepositoryFacts {
             claimed: facts.repository.claimed.clone(),
             normalised: Some(url.url.clone()),
+            redirected_to: None,
             path_hint: url.hint.clone(),
             status: RepositoryStatus::Ok,
         };
@@ -163,8 +173,19 @@ fn first_that_has_it(
             Ok(opened) => {
                 if opened.redirected_to.is_some() {
                     about.status = RepositoryStatus::OkRedirected;
+                    about.redirected_to = opened.redirected_to;
                 }
-                let examination = examine(subject, &opened.repository, &url, repositories, archive, classes, limits)?;
+                let examined = examine(subject, &opened.repository, &url, repositories, archive, classes, limits);
+                let examination = match examined {
+                    Ok(examination) => examination,
+                    // What was needed of it could not be had: the same fact as when it cannot be opened.
+                    Err(VerifyError::Repository(status)) => {
+                        about.status = status;
+                        refused.get_or_insert(about);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if !examination.has_package {
                     about.status = RepositoryStatus::PackageNotInRepo;
                 }

@@ -4,8 +4,10 @@ use schema::{Reason, Severity, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::facts::{
-    ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryStatus, SourceCheck,
+    ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryFacts, RepositoryStatus,
+    SourceCheck,
 };
+use crate::url::normalise;
 
 /// Version of the rule below. Its number grows with any change of verdict, reason or severity.
 pub const RULES: &str = "verify-2";
@@ -117,6 +119,7 @@ fn is_recorded(facts: &Facts) -> bool {
 
 fn reasons(facts: &Facts) -> Vec<Reason> {
     let mut found = facts.observed.clone();
+    found.extend(redirect_reasons(&facts.repository));
     found.extend(repository_reason(facts));
     commit_reasons(facts, &mut found);
     file_reasons(facts, &mut found);
@@ -136,14 +139,30 @@ fn reasons(facts: &Facts) -> Vec<Reason> {
 
 fn repository_reason(facts: &Facts) -> Option<Reason> {
     let severity = match facts.repository.status {
-        RepositoryStatus::OkRedirected => return Some(reason("repo.redirected", Severity::Info, Value::Null)),
         // That the package is not there is said by the step that looked, with the commits it looked at.
-        RepositoryStatus::Ok | RepositoryStatus::PackageNotInRepo => return None,
+        RepositoryStatus::Ok | RepositoryStatus::OkRedirected | RepositoryStatus::PackageNotInRepo => return None,
         RepositoryStatus::None | RepositoryStatus::UnsupportedHost => Severity::Info,
         _ => Severity::Medium,
     };
     let detail = json!({ "repository": facts.repository.claimed });
     Some(reason(&format!("repo.{}", facts.repository.status), severity, detail))
+}
+
+/// A repository that moved: under the same owner that is common, to another one it is worth a look.
+fn redirect_reasons(repository: &RepositoryFacts) -> Vec<Reason> {
+    let (Some(from), Some(to)) = (&repository.normalised, &repository.redirected_to) else { return Vec::new() };
+    let detail = json!({ "from": from, "to": to });
+    let mut found = vec![reason("repo.redirected", Severity::Info, detail.clone())];
+    if owner(from) != owner(to) {
+        found.push(reason("repo.redirected-owner-changed", Severity::Medium, detail));
+    }
+    found
+}
+
+/// Host and everything above the repository's own name, folded; what cannot be read is nobody's.
+fn owner(address: &str) -> Option<String> {
+    let key = normalise(address).ok()?.key();
+    Some(key.rsplit_once('/')?.0.to_owned())
 }
 
 fn commit_reasons(facts: &Facts, found: &mut Vec<Reason>) {

@@ -136,7 +136,7 @@ async fn store_check(engine: &Engine, mark: Mark, check: &SourceCheck) -> Result
         document,
     };
     let refs: Vec<_> = check.refs.iter().map(|seen| (seen.name.clone(), seen.commit.to_string())).collect();
-    let next_look = recheck_at(n_before, check.verdict, now);
+    let next_look = recheck_at(n_before, check, now);
     engine.store.finish_check(mark, &row, &refs, next_look, now).await?;
     Ok(())
 }

@@ -6,3 +6,4 @@ mod cached;
 mod formats;
 mod history;
 mod lab;
+mod network;
