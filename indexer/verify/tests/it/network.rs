@@ -264,11 +264,13 @@ fn bytes_and_objects_and_refs_are_capped() {
         expect(&check, Verdict::NotVerifiable, &["repo.too-large"]);
     }
     // The recorded commit is here and differs; whether its bytes were ever seen is not known without the rest.
+    let paths: Vec<String> = (0..20).map(|n| format!("old/{n}")).collect();
+    lab.commit(&paths.iter().map(|path| (path.as_str(), text(path))).collect::<Vec<_>>());
     let tip = lab.commit(&tree());
     lab.claims(&tip);
     lab.file("src/inner.rs", "pub fn evil() {}\n");
     let mut only_the_tip = Setup::new();
-    only_the_tip.git.max_objects = 7;
+    only_the_tip.git.max_objects = 10;
     let check = checked_at(&mut lab, &address, &only_the_tip);
     expect(&check, Verdict::NotVerifiable, &["repo.too-large"]);
 }
