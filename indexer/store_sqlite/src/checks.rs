@@ -10,7 +10,7 @@ use store::{CheckRow, Checks, Mark, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
-use crate::row::{digest, get, json, parsed};
+use crate::row::{digest, get, json, parsed, time};
 
 #[async_trait]
 impl Checks for SqliteStore {
@@ -107,9 +107,9 @@ impl Checks for SqliteStore {
         Ok(rows.into_iter().collect())
     }
 
-    async fn promised(&self, name: &str, num: &str) -> Result<Option<Sha256>, StoreError> {
+    async fn promised(&self, name: &str, num: &str) -> Result<Option<(Sha256, Option<Timestamp>)>, StoreError> {
         let row = sqlx::query(
-            "SELECT r.checksum FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+            "SELECT r.checksum, r.published_at FROM release AS r JOIN krate AS k ON k.id = r.krate_id
              WHERE k.canonical = ? AND r.num = ? AND r.deleted_at IS NULL ORDER BY r.generation DESC LIMIT 1",
         )
         .bind(name.to_ascii_lowercase().replace('-', "_"))
@@ -117,7 +117,20 @@ impl Checks for SqliteStore {
         .fetch_optional(&self.readers)
         .await
         .failing_on(self, "look for a promised checksum")?;
-        row.as_ref().map(|row| digest(row, "checksum")).transpose()
+        row.as_ref().map(|row| Ok((digest(row, "checksum")?, time(row, "published_at")?))).transpose()
+    }
+
+    async fn neighbours(&self, release: ReleaseId) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT i.manifest ->> 'repository' AS named FROM release AS own
+             JOIN release AS other ON other.krate_id = own.krate_id AND other.id != own.id
+             JOIN inspection AS i ON i.release_id = other.id
+             WHERE own.id = ? AND named IS NOT NULL GROUP BY named ORDER BY count(*) DESC, named LIMIT 5",
+        )
+        .bind(release.0)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read what neighbouring versions name as their repository")
     }
 }
 

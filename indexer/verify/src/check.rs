@@ -72,7 +72,7 @@ pub fn check(
     let mut facts = Facts::nothing_compared(manifest.and_then(|manifest| manifest.repository.clone()));
     facts.observed = observe::registry_findings(subject.inspection);
     claim(subject, &mut facts);
-    observe::lock(&archive, options.registry, &mut facts.observed);
+    observe::lock(&archive, subject.published_at, options.registry, &mut facts.observed);
     let mut refs = Vec::new();
     let examined = first_that_has_it(subject, repositories, limits, options, &archive, &classes, &mut facts)?;
     if let Some(examined) = examined {

@@ -276,6 +276,9 @@ pub struct ExtraFile {
     /// Whether it is a compiled file.
     #[serde(default)]
     pub binary: bool,
+    /// Whether the repository ignores it, or it says that it was generated: it explains the file, and excuses nothing.
+    #[serde(default)]
+    pub generated: bool,
 }
 
 /// Fact M with its evidence.

@@ -222,6 +222,9 @@ fn file_reasons(facts: &Facts, found: &mut Vec<Reason>) {
         if file.binary {
             add("files.binary-extra", Severity::High, &file.path);
         }
+        if file.generated && file.class.is_build() {
+            add("files.generated-unreproduced", Severity::Medium, &file.path);
+        }
         never_seen(file.seen, file.class, &file.path, &mut add);
     }
     for file in &files.unverified {

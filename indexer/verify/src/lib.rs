@@ -14,6 +14,7 @@ mod examine;
 mod explain;
 mod facts;
 mod folder;
+mod generated;
 mod judge;
 mod lock;
 mod manifest;
@@ -41,7 +42,7 @@ pub use facts::{
     ManifestOutcome, ManifestStatus, RefObservation, RepositoryFacts, RepositoryStatus, SourceCheck,
 };
 pub use judge::{Judgement, RULES, is_outdated, judge, judge_again};
-pub use lock::Registry;
+pub use lock::{Promised, Registry};
 pub use mirrors::{Mirrors, MirrorsError};
 pub use repository::{Deepen, Repository};
 pub use url::{NoRepository, NormalisedUrl, forge_shaped, normalise};
