@@ -18,6 +18,8 @@ mod hostile;
 #[cfg(test)]
 mod judging;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod sources;

@@ -156,6 +156,7 @@ fn first_that_has_it(
     };
     let mut best: Option<(Examination, RepositoryFacts)> = None;
     let mut refused: Option<RepositoryFacts> = None;
+    let mut before: Vec<RepositoryFacts> = Vec::new();
     for url in candidates {
         let mut about = RepositoryFacts {
             claimed: facts.repository.claimed.clone(),
@@ -168,6 +169,7 @@ fn first_that_has_it(
             Err(Unopened::Ours(error)) => return Err(VerifyError::Access(error)),
             Err(Unopened::Fact(status)) => {
                 about.status = status;
+                before.push(about.clone());
                 refused.get_or_insert(about);
             }
             Ok(opened) => {
@@ -181,6 +183,7 @@ fn first_that_has_it(
                     // What was needed of it could not be had: the same fact as when it cannot be opened.
                     Err(VerifyError::Repository(status)) => {
                         about.status = status;
+                        before.push(about.clone());
                         refused.get_or_insert(about);
                         continue;
                     }
@@ -190,6 +193,9 @@ fn first_that_has_it(
                     about.status = RepositoryStatus::PackageNotInRepo;
                 }
                 let is_enough = examination.has_package;
+                if !is_enough {
+                    before.push(about.clone());
+                }
                 if is_enough || best.is_none() {
                     best = Some((examination, about));
                 }
@@ -205,8 +211,32 @@ fn first_that_has_it(
         return Ok(None);
     };
     notes(subject, &about, facts);
+    if about.status != RepositoryStatus::PackageNotInRepo {
+        facts.observed.extend(before.iter().map(passed_over));
+    }
+    url_changed(options, facts);
     facts.repository = about;
     Ok(Some(examination))
+}
+
+/// A repository with a better claim that was of no use: what another one says does not speak for it.
+fn passed_over(about: &RepositoryFacts) -> Reason {
+    let detail = json!({ "repository": about.normalised });
+    match about.status {
+        RepositoryStatus::PackageNotInRepo => reason("repo.package-not-found", Severity::High, detail),
+        status => reason(&format!("repo.{status}"), Severity::Medium, detail),
+    }
+}
+
+/// Other versions of the crate name other repositories, and none of them this one.
+fn url_changed(options: &Options<'_>, facts: &mut Facts) {
+    let key = |text: &str| normalise(text).ok().map(|url| url.key());
+    let Some(own) = facts.repository.claimed.as_deref().and_then(key) else { return };
+    let others: Vec<String> = options.neighbours.iter().filter_map(|text| key(text)).collect();
+    if !others.is_empty() && !others.contains(&own) {
+        let detail = json!({ "is": own, "elsewhere": others });
+        facts.observed.push(reason("repo.url-changed", Severity::Medium, detail));
+    }
 }
 
 fn notes(subject: &Subject<'_>, about: &RepositoryFacts, facts: &mut Facts) {

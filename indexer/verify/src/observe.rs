@@ -287,7 +287,7 @@ fn manifest(
         Ok(found) => {
             for difference in found {
                 let severity = match difference.part {
-                    crate::manifest::Part::Edition => Severity::Medium,
+                    crate::manifest::Part::Edition | crate::manifest::Part::Other => Severity::Medium,
                     _ => Severity::High,
                 };
                 let detail = json!({ "note": difference.note });

@@ -126,7 +126,8 @@ impl Repository {
                 pulls.push((name, commit));
             } else if name.starts_with("refs/heads/")
                 || name.starts_with("refs/tags/")
-                || (name.starts_with("refs/remotes/") && !name.ends_with("/HEAD"))
+                // In a clone, another remote may be anybody's fork.
+                || (name.starts_with("refs/remotes/origin/") && !name.ends_with("/HEAD"))
             {
                 refs.push(RefObservation { name: name.clone(), commit: git_oid(commit) });
                 tips.entry(commit).or_default().push(name);

@@ -75,19 +75,23 @@ pub fn normalise(text: &str) -> Result<NormalisedUrl, NoRepository> {
         return Err(NoRepository::NotGit);
     }
     let text = with_scheme(&text).ok_or(NoRepository::Unparseable)?;
-    let parsed = Url::parse(&text).map_err(|_| NoRepository::Unparseable)?;
-    let was_http = parsed.scheme() == "http" || parsed.scheme() == "git";
-    if !["https", "http", "git", "ssh"].contains(&parsed.scheme()) {
+    let (scheme, rest) = text.split_once("://").ok_or(NoRepository::Unparseable)?;
+    let scheme = scheme.to_ascii_lowercase();
+    if !["https", "http", "git", "ssh"].contains(&scheme.as_str()) {
         return Err(NoRepository::Unsupported);
     }
+    // A host means the same in each of them only when it is read as one of the web.
+    let read_as = if scheme == "http" { "http" } else { "https" };
+    let parsed = Url::parse(&format!("{read_as}://{rest}")).map_err(|_| NoRepository::Unparseable)?;
+    let was_http = scheme == "http" || scheme == "git";
     let host = parsed.host_str().ok_or(NoRepository::Unparseable)?.trim_end_matches('.').to_lowercase();
     let host = host.strip_prefix("www.").map_or(host.clone(), str::to_owned);
     let forge = forge_of(&host)?;
-    let port = parsed.port().filter(|_| parsed.scheme() != "ssh" && parsed.scheme() != "git");
+    let port = parsed.port().filter(|_| scheme != "ssh" && scheme != "git");
     let decoded = parsed.path().replace("%7E", "~").replace("%7e", "~");
     let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
     let (path, hint) = split(forge, &parts)?;
-    let scheme = if parsed.scheme() == "http" && forge == Forge::Unknown { "http" } else { "https" };
+    let scheme = if scheme == "http" && forge == Forge::Unknown { "http" } else { "https" };
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     Ok(NormalisedUrl { url: format!("{scheme}://{host}{port}/{path}"), host, path, hint, was_http })
 }

@@ -7,3 +7,4 @@ mod formats;
 mod history;
 mod lab;
 mod network;
+mod unseen;
