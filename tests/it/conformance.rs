@@ -235,6 +235,44 @@ fn failures_wait_die_and_are_revived() {
     });
 }
 
+/// What inspect says of an archive whose manifest names this repository.
+fn inspected(repository: Option<&str>) -> InspectionRow {
+    let link = repository.map(|link| format!("repository = \"{link}\"\n")).unwrap_or_default();
+    let manifest = format!("[package]\nname = \"alpha\"\nversion = \"1.0.0\"\n{link}");
+    let archive = fixtures::CrateFile::with_manifest("alpha", "1.0.0", &manifest).build().unwrap();
+    let expected = inspect::Expected::from_file_name("alpha-1.0.0.crate").unwrap();
+    let inspection = inspect::inspect(archive.as_slice(), &expected, None, &inspect::Limits::default()).unwrap();
+    InspectionRow {
+        checksum: inspection.archive.sha256,
+        compressed_size: inspection.archive.compressed_size,
+        unpacked_size: inspection.archive.unpacked_size,
+        n_files: inspection.files.len() as u64,
+        manifest: inspection.manifest,
+        claim: inspection.claim,
+        findings: inspection.findings,
+        at: NOW,
+    }
+}
+
+#[test]
+fn neighbours_and_promises_are_told_by_crate_and_version() {
+    on_every_backend(|store| async move {
+        let source = source(store.as_ref()).await;
+        let lines = vec![insert("1.0.0", 1, 1, ""), insert("1.1.0", 2, 1, ""), insert("1.2.0", 3, 1, "")];
+        store.apply(source, &[write(0, lines)], NOW).await.unwrap();
+        let ids: Vec<_> = store.releases(&alpha()).await.unwrap().unwrap().iter().map(|release| release.id).collect();
+        store.mark(&ids, Step::Inspect, Priority::FRESH, NOW).await.unwrap();
+        for (mark, repository) in taken(store.as_ref(), Step::Inspect).await.iter().zip([Some("a"), Some("b"), None]) {
+            store.finish_inspection(*mark, &inspected(repository), b"packed", &[], NOW).await.unwrap();
+        }
+        assert_eq!(store.neighbours(ids[0]).await.unwrap(), ["b"]);
+        assert_eq!(store.neighbours(ids[2]).await.unwrap(), ["a", "b"]);
+        let promised = store.promised("ALPHA", "1.1.0").await.unwrap();
+        assert_eq!(promised, Some((Sha256::from_bytes([2; 32]), None)));
+        assert_eq!(store.promised("alpha", "9.0.0").await.unwrap(), None);
+    });
+}
+
 #[test]
 fn the_quarantine_holds_what_is_bad_now_and_since_when() {
     on_every_backend(|store| async move {
