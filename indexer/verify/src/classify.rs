@@ -67,6 +67,10 @@ impl Classes {
         if is_native(name) && !in_tests {
             return FileClass::Native;
         }
+        // Which modules there are, a macro may decide.
+        if is_rust(name) && under(&lower, &["src"]) {
+            return FileClass::Code;
+        }
         if is_named(&self.named_at_build, path) {
             return FileClass::Data;
         }
@@ -169,9 +173,10 @@ impl Classes {
                 }
             }
             Mention::AnyFile => self.includes_anything = true,
-            Mention::Literal(text) => {
+            Mention::Handed(text) | Mention::Literal(text) => {
                 let runs_at_build = matches!(class, FileClass::BuildScript | FileClass::ProcMacro);
-                let named = if runs_at_build { &mut self.named_at_build } else { &mut self.named };
+                let is_handed = matches!(mention, Mention::Handed(_));
+                let named = if runs_at_build || is_handed { &mut self.named_at_build } else { &mut self.named };
                 named.extend(places(&folder, text).into_iter().filter(|path| known.contains(path.as_str())));
             }
         }
@@ -249,7 +254,7 @@ fn roots(archive: &Archive<'_>, manifest: Option<&ManifestFacts>) -> Vec<(FileCl
 
 /// Where a literal path may lead: beside the source, and below the package.
 fn places(folder: &str, path: &str) -> Vec<String> {
-    let path = path.trim_start_matches("./");
+    let path = path.trim_start_matches("$CARGO_MANIFEST_DIR/").trim_start_matches("./");
     let beside = tidy(&below_one(folder, path.trim_start_matches('/')));
     let below = tidy(path.trim_start_matches('/'));
     beside.into_iter().chain(below).collect()

@@ -17,9 +17,52 @@ pub(crate) enum Mention {
     Include { path: String, source: bool },
     /// A file is read here, and which one cannot be told from the text.
     AnyFile,
+    /// A string literal in an attribute or in the call of a macro nobody here knows; that may read the file it names.
+    Handed(String),
     /// Any other string literal; it may name a file.
     Literal(String),
 }
+
+/// Macros that print, compare or make a text, and read no file.
+const PLAIN_MACROS: [&str; 37] = [
+    "anyhow",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "bail",
+    "cfg",
+    "compile_error",
+    "concat",
+    "dbg",
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "ensure",
+    "env",
+    "eprint",
+    "eprintln",
+    "error",
+    "format",
+    "format_args",
+    "info",
+    "json",
+    "matches",
+    "option_env",
+    "panic",
+    "print",
+    "println",
+    "stringify",
+    "thread_local",
+    "todo",
+    "trace",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "warn",
+    "write",
+    "writeln",
+];
 
 const INCLUDES: [&str; 3] = ["include", "include_str", "include_bytes"];
 
@@ -40,6 +83,8 @@ struct Reader {
     /// The inline modules around: name, folder when `#[path]` gives another one, depth of its brace.
     inside: Vec<(String, Option<String>, usize)>,
     depth: usize,
+    /// The brackets around: whether a macro or an attribute takes what stands in them.
+    brackets: Vec<bool>,
     /// The last `#[path]`, until its module comes.
     path: Option<String>,
 }
@@ -54,7 +99,7 @@ impl Reader {
                 at + 3
             }
             (Token::Word("mod"), Some(Token::Word(name)), Some(Token::Mark('{'))) => {
-                self.depth += 1;
+                self.open('{', &tokens[..at]);
                 self.inside.push(((*name).to_owned(), self.path.take(), self.depth));
                 at + 3
             }
@@ -90,28 +135,42 @@ impl Reader {
                 at + 1
             }
             (Token::Text(text), _, _) => {
-                self.found.push(Mention::Literal(text.to_string()));
+                let is_handed = self.brackets.last() == Some(&true);
+                let text = text.to_string();
+                self.found.push(if is_handed { Mention::Handed(text) } else { Mention::Literal(text) });
                 at + 1
             }
-            (Token::Mark(mark), _, _) => {
-                self.brace(*mark);
+            (Token::Mark(mark @ ('(' | '[' | '{')), _, _) => {
+                self.open(*mark, &tokens[..at]);
+                at + 1
+            }
+            (Token::Mark(mark @ (')' | ']' | '}')), _, _) => {
+                self.close(*mark);
                 at + 1
             }
             _ => at + 1,
         }
     }
 
-    fn brace(&mut self, mark: char) {
-        match mark {
-            '{' => self.depth += 1,
-            '}' => {
-                if self.inside.last().is_some_and(|(_, _, opened)| *opened == self.depth) {
-                    self.inside.pop();
-                }
-                self.depth = self.depth.saturating_sub(1);
-            }
-            _ => {}
+    fn open(&mut self, mark: char, before: &[Token<'_>]) {
+        let takes = match before {
+            [.., Token::Word(name), Token::Mark('!')] => !PLAIN_MACROS.contains(name),
+            [.., Token::Mark('#')] | [.., Token::Mark('#'), Token::Mark('!')] => mark == '[',
+            _ => false,
+        };
+        self.brackets.push(takes || self.brackets.last() == Some(&true));
+        self.depth += usize::from(mark == '{');
+    }
+
+    fn close(&mut self, mark: char) {
+        self.brackets.pop();
+        if mark != '}' {
+            return;
         }
+        if self.inside.last().is_some_and(|(_, _, opened)| *opened == self.depth) {
+            self.inside.pop();
+        }
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// Says it by the names of the modules around, and by their folders where `#[path]` gives others.
@@ -142,7 +201,7 @@ fn included(arguments: &[Token<'_>], source: bool, found: &mut Vec<Mention>) {
                 joined.push_str(text);
                 found.push(Mention::Include { path: text.to_string(), source });
             }
-            [Token::Word("concat"), ..] | [Token::Mark('(' | ')' | '[' | ']' | '{' | '}' | ',' | '!'), ..] => {}
+            [Token::Word("concat") | Token::Mark('(' | ')' | '[' | ']' | '{' | '}' | ',' | '!'), ..] => {}
             _ => is_certain = false,
         }
         at += 1;
@@ -274,6 +333,20 @@ mod tests {
         }
         let built = mentions("include!(concat!(env!(\"OUT_DIR\"), \"/a.rs\"));");
         assert!(!built.contains(&Mention::AnyFile), "{built:?}");
+    }
+
+    #[test]
+    fn what_is_handed_to_a_macro_is_told_apart_from_what_is_printed() {
+        for (source, is_handed) in [
+            ("embed!(\"docs\");", true),
+            ("#[template(path2 = \"docs\")] struct A;", true),
+            ("embed!(f({ \"docs\" }));", true),
+            ("println!(\"docs\");", false),
+            ("let a = f(\"docs\");", false),
+            ("embed!(); f(\"docs\");", false),
+        ] {
+            assert_eq!(mentions(source).contains(&Mention::Handed("docs".to_owned())), is_handed, "{source}");
+        }
     }
 
     #[test]

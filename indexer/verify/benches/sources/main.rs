@@ -3,6 +3,7 @@
 //! `cargo bench -p provenance-verify --bench sources`; `PROVENANCE_MIRRORS=FILE` with `PROVENANCE_ARCHIVES=DIR` adds real
 //! repositories and archives. Goals (issue 4): a check ≤ 50 ms CPU in the median; a search ≤ 5 s cold, ≤ 0.2 s warm.
 #![expect(
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a measurement prints, and stops where it cannot measure"

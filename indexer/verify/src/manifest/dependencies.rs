@@ -158,8 +158,8 @@ fn other(value: &Table, is_source: bool) -> Vec<String> {
         "public",
     ];
     const PLACES: [&str; 6] = ["path", "git", "branch", "tag", "rev", "base"];
-    let is_left = |name: &&str| !KNOWN.contains(name) && !(is_source && PLACES.contains(name));
-    let left = value.iter().filter(|(name, _)| is_left(&name.as_str()));
+    let is_known = |name: &str| KNOWN.contains(&name) || (is_source && PLACES.contains(&name));
+    let left = value.iter().filter(|(name, _)| !is_known(name));
     left.map(|(name, value)| format!("{name} = {value}")).collect()
 }
 

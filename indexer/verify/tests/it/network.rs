@@ -49,6 +49,7 @@ impl Setup {
         CachedRepositories::new(folder.join("cache"), options)
     }
 
+    #[expect(clippy::panic, reason = "a helper of tests")]
     fn status(&self, address: &str) -> RepositoryStatus {
         let folder = tempfile::tempdir().unwrap();
         match self.cache(folder.path()).open(&normalise(address).unwrap()) {
@@ -314,11 +315,10 @@ fn the_folder_of_copies_is_held_to_its_size_and_what_is_in_use_stays() {
     };
     let open = |cache: &CachedRepositories, at: usize| cache.open(&normalise(&addresses[at]).unwrap()).unwrap();
     let first = setup.cache(folder.path());
-    let _held = open(&first, 0);
-    let _too = open(&first, 1);
+    let held = [open(&first, 0), open(&first, 1)];
     // Both are in use, and stay for all that the folder is over its size.
     assert_eq!(copies(), 2);
-    drop((first, _held, _too));
+    drop((first, held));
     let second = setup.cache(folder.path());
     let _held = open(&second, 2);
     assert_eq!(copies(), 1);

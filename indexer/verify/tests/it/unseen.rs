@@ -60,7 +60,7 @@ fn an_include_under_another_name_or_behind_a_macro() {
         r#"use std::include as inc; inc!("../docs/evil.md");"#,
         r#"macro_rules! m { ($m:ident, $p:expr) => { $m!($p); } } m!(include, "../docs/evil.md");"#,
         r#"macro_rules! m { ($p:expr) => { include!($p); } } m!("../docs/evil.md");"#,
-        r##"macro_rules! m { ($p:expr) => { #[path = $p] mod evil; } } m!("../docs/evil.md");"##,
+        r#"macro_rules! m { ($p:expr) => { #[path = $p] mod evil; } } m!("../docs/evil.md");"#,
     ] {
         expect_seen(&hidden(include, "docs/evil.md", &[]), include);
     }
@@ -102,6 +102,24 @@ fn a_template_or_grammar_that_a_macro_compiles() {
     ] {
         expect_seen(&hidden(library, path, &[]), path);
     }
+}
+
+#[test]
+fn a_document_that_is_handed_to_a_macro() {
+    for library in [
+        r#"some::modules!("../docs/evil.md");"#,
+        r#"some::modules!("$CARGO_MANIFEST_DIR/docs");"#,
+        r#"#[some(file = "docs/evil.md")] struct S;"#,
+    ] {
+        expect_seen(&hidden(library, "docs/evil.md", &[]), library);
+    }
+}
+
+#[test]
+fn a_source_that_no_text_names() {
+    let mut lab = Lab::honest();
+    lab.file("src/evil.rs", "evil!();");
+    expect_seen(&lab, "below src");
 }
 
 #[test]
