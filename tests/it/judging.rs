@@ -58,7 +58,7 @@ fn home_without_sources() -> Home {
 fn facts_judged_by_an_older_rule_are_judged_again_without_a_look_at_the_source() {
     let home = home_without_sources();
     let release = on_store(&home, async |store| {
-        judged_by_an_older_program(store, |document| document.replace("\"verify-2\"", "\"verify-0\"")).await
+        judged_by_an_older_program(store, |document| document.replace(verify::RULES, "verify-0")).await
     });
     start_again(&home);
     assert_eq!(verdict(&home), "verified");

@@ -151,6 +151,11 @@ impl Fetcher {
     fn fetch(&self, refspecs: &[&str], depth: Option<u32>) -> Result<(), GitError> {
         git_transport::fetch(&self.git, &self.address, refspecs, depth, &self.options).map(|_| ())
     }
+
+    /// The deepest depth is git's word for undoing a shallow fetch.
+    fn whole(&self) -> Option<u32> {
+        self.git.is_shallow().then_some(u32::MAX)
+    }
 }
 
 impl Deepen for Fetcher {
@@ -171,16 +176,14 @@ impl Deepen for Fetcher {
     fn refs(&self, names: &[&str]) -> Result<(), RepositoryStatus> {
         let refspecs: Vec<String> = names.iter().map(|name| format!("+{name}:refs/fetched/{name}")).collect();
         let refspecs: Vec<&str> = refspecs.iter().map(String::as_str).collect();
-        self.fetch(&refspecs, None).map_err(|error| status(&error))
+        self.fetch(&refspecs, self.whole()).map_err(|error| status(&error))
     }
 
     fn everything(&self) -> Result<(), RepositoryStatus> {
         if self.is_complete.get() {
             return Ok(());
         }
-        // The deepest depth is git's word for undoing a shallow fetch.
-        let depth = self.git.is_shallow().then_some(u32::MAX);
-        self.fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], depth)
+        self.fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], self.whole())
             .map_err(|error| status(&error))?;
         self.is_complete.set(true);
         Ok(())

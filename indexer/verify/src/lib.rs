@@ -52,7 +52,7 @@ pub use url::{NoRepository, NormalisedUrl, forge_shaped, normalise};
 pub struct Limits {
     /// Refs of one repository.
     pub max_refs: usize,
-    /// Pull requests of one repository that are looked into, the latest first.
+    /// Pull requests of one repository that are fetched to be looked into, the latest first.
     pub max_pulls: usize,
     /// Objects walked in one repository.
     pub max_objects: usize,

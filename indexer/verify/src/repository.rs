@@ -68,6 +68,8 @@ struct History {
 #[derive(Default)]
 struct Pulled {
     n_examined: usize,
+    /// Whether some of what they lead to is not here.
+    is_cut_off: bool,
     commits: HashSet<Oid>,
 }
 
@@ -214,7 +216,8 @@ impl Repository {
         }
         // A server that lists none may have some all the same.
         let lists_pulls = self.deepen.is_none() || !self.pulls.is_empty();
-        let is_examined = self.pulled.borrow().n_examined == self.pulls.len();
+        let pulled = self.pulled.borrow();
+        let is_examined = pulled.n_examined == self.pulls.len() && !pulled.is_cut_off;
         Ok(if lists_pulls && is_examined { CommitStatus::ForkOnly } else { CommitStatus::Unreachable })
     }
 
@@ -225,7 +228,9 @@ impl Repository {
         while !pulled.commits.contains(&commit) {
             let some = &self.pulls[pulled.n_examined..];
             let some = &some[..some.len().min(PULLS_AT_ONCE)];
-            if some.is_empty() || pulled.n_examined >= self.limits.max_pulls || !self.bring(some) {
+            // What is here already costs no fetch.
+            let is_enough = self.deepen.is_some() && pulled.n_examined >= self.limits.max_pulls;
+            if some.is_empty() || is_enough || !self.bring(some) {
                 return Ok(false);
             }
             let mut pending: Vec<Oid> = some.iter().map(|(_, tip)| *tip).collect();
@@ -236,7 +241,10 @@ impl Repository {
                 if pulled.commits.len() > self.limits.max_objects {
                     return Err(VerifyError::Repository(RepositoryStatus::TooLarge));
                 }
-                pending.extend(self.git.find_commit(found)?.parent_ids());
+                match self.git.find_commit(found) {
+                    Ok(found) => pending.extend(found.parent_ids()),
+                    Err(_) => pulled.is_cut_off = true,
+                }
             }
             pulled.n_examined += some.len();
         }

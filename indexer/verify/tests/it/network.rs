@@ -134,6 +134,15 @@ fn forks_and_pull_requests_are_told_apart_and_never_verified() {
         expect(&check, Verdict::NotVerifiable, &[reason]);
         assert_eq!(check.facts.commit.claimed_status, Some(status));
     }
+    // The same in one folder, where the earlier fetches were shallow.
+    let folder = tempfile::tempdir().unwrap();
+    for (commit, status) in
+        [(&second, CommitStatus::PrOnly), (&fork, CommitStatus::ForkOnly), (&first, CommitStatus::PrOnly)]
+    {
+        lab.claims(commit);
+        let check = lab.check_with(&setup.cache(folder.path()));
+        assert_eq!(check.facts.commit.claimed_status, Some(status));
+    }
     // Under a cap the pull requests are not all looked into: neither can be said.
     setup.limits.max_pulls = 0;
     for commit in [&first, &fork] {
