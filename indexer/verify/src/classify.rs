@@ -130,7 +130,7 @@ impl Classes {
         archive: &Archive<'_>,
         known: &HashSet<&str>,
         source: Source<'_>,
-        mention: &Mention,
+        mention: &Mention<'_>,
         pending: &mut Vec<(String, FileClass, bool)>,
     ) {
         let class = source.class;
@@ -173,12 +173,13 @@ impl Classes {
                 }
             }
             Mention::AnyFile => self.includes_anything = true,
-            Mention::Handed(text) | Mention::Literal(text) => {
+            Mention::Handed(text) | Mention::Literal(text) if may_name(text, known) => {
                 let runs_at_build = matches!(class, FileClass::BuildScript | FileClass::ProcMacro);
                 let is_handed = matches!(mention, Mention::Handed(_));
                 let named = if runs_at_build || is_handed { &mut self.named_at_build } else { &mut self.named };
                 named.extend(places(&folder, text).into_iter().filter(|path| known.contains(path.as_str())));
             }
+            Mention::Handed(_) | Mention::Literal(_) => {}
         }
     }
 }
@@ -191,10 +192,17 @@ struct Source<'a> {
     class: FileClass,
 }
 
-/// Every text that can name a file of the archive: its path, a folder above it, the end of its path with an extension.
+/// Every text that can name a file of the archive: its path, a folder above it, the end of its path with an extension; and
+/// every part of a path.
 fn namable<'a>(archive: &'a Archive<'_>) -> HashSet<&'a str> {
     let paths = archive.entries().map(|(path, _)| path);
-    paths.flat_map(|path| std::iter::once(path).chain(folders(path)).chain(ends(path))).collect()
+    paths.flat_map(|path| path.split('/').chain(std::iter::once(path)).chain(folders(path)).chain(ends(path))).collect()
+}
+
+/// Whether the last part of a text is that of something in the archive: most literals are no paths, and cost no more.
+fn may_name(text: &str, known: &HashSet<&str>) -> bool {
+    let last = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
+    matches!(last, "." | "..") || known.contains(last)
 }
 
 fn is_named(named: &BTreeSet<String>, path: &str) -> bool {

@@ -2,11 +2,13 @@
 
 mod tokens;
 
+use std::borrow::Cow;
+
 use tokens::{Token, tokens};
 
 /// One file another may be read from, or the pieces to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mention {
+pub(crate) enum Mention<'s> {
     /// `mod name;` inside these inline modules.
     Module { inside: Vec<String>, name: String },
     /// `mod $name;`: a macro decides, so every source below may be meant.
@@ -18,9 +20,9 @@ pub(crate) enum Mention {
     /// A file is read here, and which one cannot be told from the text.
     AnyFile,
     /// A string literal in an attribute or in the call of a macro nobody here knows; that may read the file it names.
-    Handed(String),
+    Handed(Cow<'s, str>),
     /// Any other string literal; it may name a file.
-    Literal(String),
+    Literal(Cow<'s, str>),
 }
 
 /// Macros that print, compare or make a text, and read no file.
@@ -67,7 +69,7 @@ const PLAIN_MACROS: [&str; 37] = [
 const INCLUDES: [&str; 3] = ["include", "include_str", "include_bytes"];
 
 /// Everything a source mentions.
-pub(crate) fn mentions(source: &str) -> Vec<Mention> {
+pub(crate) fn mentions(source: &str) -> Vec<Mention<'_>> {
     let tokens = tokens(source);
     let mut reader = Reader::default();
     let mut at = 0;
@@ -78,8 +80,8 @@ pub(crate) fn mentions(source: &str) -> Vec<Mention> {
 }
 
 #[derive(Default)]
-struct Reader {
-    found: Vec<Mention>,
+struct Reader<'s> {
+    found: Vec<Mention<'s>>,
     /// The inline modules around: name, folder when `#[path]` gives another one, depth of its brace.
     inside: Vec<(String, Option<String>, usize)>,
     depth: usize,
@@ -89,9 +91,9 @@ struct Reader {
     path: Option<String>,
 }
 
-impl Reader {
+impl<'s> Reader<'s> {
     /// Reads what stands here; gives the place of the next piece.
-    fn step(&mut self, tokens: &[Token<'_>], at: usize) -> usize {
+    fn step(&mut self, tokens: &[Token<'s>], at: usize) -> usize {
         match (&tokens[at], tokens.get(at + 1), tokens.get(at + 2)) {
             (Token::Word("mod"), Some(Token::Word(name)), Some(Token::Mark(';'))) => {
                 self.path = None;
@@ -110,7 +112,7 @@ impl Reader {
             (Token::Word("path"), Some(Token::Mark('=')), Some(Token::Text(path))) => {
                 self.path = Some(path.to_string());
                 self.say(|inside| Mention::Path { inside, path: path.to_string() });
-                self.found.push(Mention::Literal(path.to_string()));
+                self.found.push(Mention::Literal(path.clone()));
                 at + 3
             }
             (Token::Word("path"), Some(Token::Mark('=')), Some(Token::Mark('$'))) => {
@@ -136,7 +138,7 @@ impl Reader {
             }
             (Token::Text(text), _, _) => {
                 let is_handed = self.brackets.last() == Some(&true);
-                let text = text.to_string();
+                let text = text.clone();
                 self.found.push(if is_handed { Mention::Handed(text) } else { Mention::Literal(text) });
                 at + 1
             }
@@ -174,7 +176,7 @@ impl Reader {
     }
 
     /// Says it by the names of the modules around, and by their folders where `#[path]` gives others.
-    fn say(&mut self, mention: impl Fn(Vec<String>) -> Mention) {
+    fn say(&mut self, mention: impl Fn(Vec<String>) -> Mention<'s>) {
         let names = self.inside.iter().map(|(name, _, _)| name.clone()).collect();
         self.found.push(mention(names));
         if self.inside.iter().any(|(_, folder, _)| folder.is_some()) {
@@ -185,7 +187,7 @@ impl Reader {
 }
 
 /// The file an include names: one literal, or several joined by `concat!`, below the package or among what was built.
-fn included(arguments: &[Token<'_>], source: bool, found: &mut Vec<Mention>) {
+fn included(arguments: &[Token<'_>], source: bool, found: &mut Vec<Mention<'_>>) {
     let mut joined = String::new();
     let (mut is_built, mut is_certain) = (false, true);
     let mut at = 0;
@@ -270,7 +272,7 @@ fn closing(tokens: &[Token<'_>], open: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn include(path: &str) -> Mention {
+    fn include(path: &str) -> Mention<'static> {
         Mention::Include { path: path.to_owned(), source: false }
     }
 
@@ -298,7 +300,7 @@ mod tests {
         assert!(found.contains(&Mention::Path { inside: vec!["outer".to_owned()], path: "odd.rs".to_owned() }));
         assert!(found.contains(&Mention::AnyModule { inside: vec![] }));
         assert!(found.contains(&include("/data/c.txt")));
-        assert!(found.contains(&Mention::Literal("mod text;".to_owned())));
+        assert!(found.contains(&Mention::Literal("mod text;".into())));
         assert!(!found.contains(&Mention::AnyFile));
     }
 
@@ -345,7 +347,7 @@ mod tests {
             ("let a = f(\"docs\");", false),
             ("embed!(); f(\"docs\");", false),
         ] {
-            assert_eq!(mentions(source).contains(&Mention::Handed("docs".to_owned())), is_handed, "{source}");
+            assert_eq!(mentions(source).contains(&Mention::Handed("docs".into())), is_handed, "{source}");
         }
     }
 

@@ -86,8 +86,10 @@ fn an_inline_module_with_a_folder_of_its_own() {
 fn a_document_the_build_script_reads() {
     let script = "fn main() { let _ = std::fs::read(\"README.md\"); }\n";
     expect_seen(&hidden("", "README.md", &[("build.rs", script)]), "readme");
-    let script = "fn main() { for file in std::fs::read_dir(\"docs\") {} }\n";
-    expect_seen(&hidden("", "docs/evil.md", &[("build.rs", script)]), "folder");
+    for folder in ["docs", "docs/.", "./docs//", "docs/more/.."] {
+        let script = format!("fn main() {{ for file in std::fs::read_dir(\"{folder}\") {{}} }}\n");
+        expect_seen(&hidden("", "docs/evil.md", &[("build.rs", &script)]), folder);
+    }
     let script = "fn main() { let _ = std::fs::read(\".github/a file.txt\"); }\n";
     expect_seen(&hidden("", ".github/a file.txt", &[("build.rs", script)]), "with a space");
 }
