@@ -104,9 +104,14 @@ impl Repository {
                 }
                 let Ok(reference) = reference else { continue };
                 let Ok(name) = reference.name() else { continue };
-                // A ref to a blob or a tree leads to no commit: it nominates nothing and proves nothing.
-                let Ok(commit) = reference.peel_to_commit() else { continue };
-                listed.push((name.to_owned(), commit.id()));
+                // Thousands, most of them never looked at; what is no commit is found out when it is.
+                let commit = if is_pull(name) {
+                    reference.target()
+                } else {
+                    // A ref to a blob or a tree leads to no commit: it nominates nothing and proves nothing.
+                    reference.peel_to_commit().ok().map(|commit| commit.id())
+                };
+                listed.extend(commit.map(|commit| (name.to_owned(), commit)));
             }
         }
         Ok(Self::with_refs(git, listed, None, limits))

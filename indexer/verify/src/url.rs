@@ -85,7 +85,9 @@ pub fn normalise(text: &str) -> Result<NormalisedUrl, NoRepository> {
     let parsed = Url::parse(&format!("{read_as}://{rest}")).map_err(|_| NoRepository::Unparseable)?;
     let was_http = scheme == "http" || scheme == "git";
     let host = parsed.host_str().ok_or(NoRepository::Unparseable)?.trim_end_matches('.').to_lowercase();
-    let host = host.strip_prefix("www.").map_or(host.clone(), str::to_owned);
+    // The forges serve both; elsewhere the two may be different sites.
+    let plain = host.trim_start_matches("www.");
+    let host = if forge_of(plain)? == Forge::Unknown { host.clone() } else { plain.to_owned() };
     let forge = forge_of(&host)?;
     let port = parsed.port().filter(|_| scheme != "ssh" && scheme != "git");
     let decoded = parsed.path().replace("%7E", "~").replace("%7e", "~");
@@ -256,6 +258,9 @@ mod tests {
             ),
             ("https://git.example.org/deep/er/r.git/", "https://git.example.org/deep/er/r", None),
             ("https://example.org/git/r", "https://example.org/git/r", None),
+            ("https://www.example.org/git/r", "https://www.example.org/git/r", None),
+            ("https://www.www.github.com/Owner/Repo", github, None),
+            ("ssh://git@%2e%2e.example.org/r", "https://...example.org/r", None),
             ("http://git.example.org:8080/r", "http://git.example.org:8080/r", None),
         ] {
             let found = normalise(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
