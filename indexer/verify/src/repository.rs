@@ -53,6 +53,7 @@ pub(crate) type Manifests = Rc<Vec<(String, Oid)>>;
 #[derive(Default)]
 pub(crate) struct Memo {
     pub(crate) manifests: RefCell<HashMap<Oid, Manifests>>,
+    pub(crate) plain: RefCell<HashMap<Oid, bool>>,
     pub(crate) parsed: RefCell<HashMap<Oid, Option<Rc<toml::Table>>>>,
     pub(crate) index: OnceCell<crate::search::HistoryIndex>,
 }
@@ -281,6 +282,15 @@ impl Repository {
     pub(crate) fn commit(&self, commit: Oid) -> Result<(Oid, Timestamp), VerifyError> {
         let commit = self.git.find_commit(commit)?;
         Ok((commit.tree_id(), Timestamp::from_seconds(commit.time().seconds())))
+    }
+
+    /// Whether every entry of a tree has a name of its own.
+    pub(crate) fn has_plain_names(&self, tree: &git2::Tree<'_>) -> bool {
+        let mut plain = self.memo.plain.borrow_mut();
+        *plain.entry(tree.id()).or_insert_with(|| {
+            let mut names = HashSet::with_capacity(tree.len());
+            tree.iter().all(|entry| names.insert(entry.name_bytes().to_vec()))
+        })
     }
 
     /// A blob's bytes, `None` when it is larger than the limit or absent.

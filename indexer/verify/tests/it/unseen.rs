@@ -217,6 +217,21 @@ fn another_repository_than_the_famous_one_that_is_named() {
 }
 
 #[test]
+fn two_files_of_one_name_in_a_tree() {
+    let mut lab = Lab::new();
+    let honest = lab.commit(&tree_with(&[("build.rs", text("fn main() {}\n"))]));
+    for content in ["fn main() {}\n", "fn main() { evil!() }\n"] {
+        let twice = lab.repo.with_file_twice("main", &honest, "build.rs", b"fn main() { evil!() }\n").unwrap();
+        lab.claims(&twice);
+        lab.file("build.rs", content);
+        let check = lab.check();
+        let matched = check.facts.commit.matched.map(|matched| matched.to_string());
+        // The honest commit before it may be found; the one that says two things at once is never believed.
+        assert!(check.verdict != Verdict::Verified && matched != Some(twice), "{content:?}: {}", check.words);
+    }
+}
+
+#[test]
 fn a_commit_of_another_remote_in_a_clone() {
     let mut lab = Lab::new();
     lab.commit(&tree_with(&[("src/inner.rs", text("// main\n"))]));
