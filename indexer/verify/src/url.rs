@@ -88,6 +88,9 @@ pub fn normalise(text: &str) -> Result<NormalisedUrl, NoRepository> {
     // The forges serve both; elsewhere the two may be different sites.
     let plain = host.trim_start_matches("www.");
     let host = if forge_of(plain)? == Forge::Unknown { host.clone() } else { plain.to_owned() };
+    if host.is_empty() {
+        return Err(NoRepository::Unparseable);
+    }
     let forge = forge_of(&host)?;
     let port = parsed.port().filter(|_| scheme != "ssh" && scheme != "git");
     let decoded = parsed.path().replace("%7E", "~").replace("%7e", "~");
@@ -209,12 +212,18 @@ fn split(forge: Forge, parts: &[&str]) -> Result<(String, Option<String>), NoRep
     }
     let mut path: Vec<&str> = parts[..length.min(parts.len())].to_vec();
     if let Some(last) = path.last_mut() {
-        *last = last.trim_end_matches(".git").trim_end_matches('.');
+        *last = plain_name(last);
     }
     if path.iter().any(|part| part.is_empty() || *part == "..") {
         return Err(NoRepository::Unparseable);
     }
     Ok((path.join("/"), hint))
+}
+
+/// `.git`, and what stands behind an address in a sentence, off, in any order.
+fn plain_name(name: &str) -> &str {
+    let plain = name.trim_end_matches(".git").trim_end_matches(['.', ',', '\'']);
+    if plain == name { name } else { plain_name(plain) }
 }
 
 #[cfg(test)]
@@ -260,6 +269,7 @@ mod tests {
             ("https://example.org/git/r", "https://example.org/git/r", None),
             ("https://www.example.org/git/r", "https://www.example.org/git/r", None),
             ("https://www.www.github.com/Owner/Repo", github, None),
+            ("https://github.com/Owner/Repo.git'.git,/tree/main", github, Some("main")),
             ("ssh://git@%2e%2e.example.org/r", "https://...example.org/r", None),
             ("http://git.example.org:8080/r", "http://git.example.org:8080/r", None),
         ] {
@@ -275,6 +285,7 @@ mod tests {
             ("not a url", NoRepository::Unparseable),
             ("repo", NoRepository::Unparseable),
             ("https://", NoRepository::Unparseable),
+            ("https://./owner/repo", NoRepository::Unparseable),
             ("https://github.com/owner", NoRepository::Unsupported),
             ("https://owner.github.io/repo", NoRepository::Unsupported),
             ("https://docs.rs/a", NoRepository::Unsupported),
