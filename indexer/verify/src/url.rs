@@ -70,6 +70,13 @@ pub(crate) enum Forge {
 /// # Errors
 /// When it leads to no git repository by its shape alone.
 pub fn normalise(text: &str) -> Result<NormalisedUrl, NoRepository> {
+    let found = read(text)?;
+    // What is stored is read again one day: an address that does not lead to itself is none.
+    let is_itself = read(&found.url).is_ok_and(|again| again.url == found.url);
+    if is_itself { Ok(found) } else { Err(NoRepository::Unparseable) }
+}
+
+fn read(text: &str) -> Result<NormalisedUrl, NoRepository> {
     let text = cleaned(text);
     if text.starts_with("hg+") || text.starts_with("svn+") || text.starts_with("bzr+") {
         return Err(NoRepository::NotGit);
@@ -286,6 +293,7 @@ mod tests {
             ("repo", NoRepository::Unparseable),
             ("https://", NoRepository::Unparseable),
             ("https://./owner/repo", NoRepository::Unparseable),
+            ("https://host.test/+'//", NoRepository::Unparseable),
             ("https://github.com/owner", NoRepository::Unsupported),
             ("https://owner.github.io/repo", NoRepository::Unsupported),
             ("https://docs.rs/a", NoRepository::Unsupported),
