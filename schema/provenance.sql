@@ -117,6 +117,13 @@ CREATE TABLE inspection (
     at INTEGER NOT NULL                -- when
 ) STRICT;
 
+CREATE TABLE judging (
+    rule TEXT PRIMARY KEY,             -- which rule: verify
+    version TEXT NOT NULL,             -- the version of it that judges
+    release_id INTEGER NOT NULL,       -- facts of releases up to this one were judged by it
+    finished_at INTEGER                -- when there were none left; NULL: some are
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE krate (
     id INTEGER PRIMARY KEY,            -- number in this database
     canonical TEXT NOT NULL UNIQUE,    -- lower case, `-` folded to `_`

@@ -43,6 +43,9 @@ fn settings_come_from_flag_environment_and_file_in_this_order() {
         [of("user-agent"), of("index"), of("database")]
     };
     let args = ["doctor", "--offline", "--json"];
+    // The default that the help states.
+    let document = crate::harness::finished(&mut home.command(&args)).document();
+    assert_eq!(document["settings"]["max-repositories-size"]["value"], 21_474_836_480_u64, "{document:#}");
     assert_eq!(origin(&mut home.command(&args)), ["configuration file", "configuration file", "default"]);
     let mut command = home.command(&["--index", "here", "doctor", "--offline", "--json"]);
     command.env("PROVENANCE_USER_AGENT", "from environment");

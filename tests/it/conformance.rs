@@ -214,14 +214,16 @@ fn failures_wait_die_and_are_revived() {
         let mark = taken(store.as_ref(), Step::Download).await[0];
         let at = LATER.plus_seconds(500);
         store
-            .postpone(mark, Step::Download, &Postponed { at, error: "no route".to_owned(), dead: false })
+            .postpone(mark, Step::Download, &Postponed { at, error: "no route".to_owned(), dead: false }, NOW)
             .await
             .unwrap();
+        // Its failure is a state that readers see: the row is due at once, not when the next try is.
+        assert_eq!(taken(store.as_ref(), Step::Publish).await.len(), 1);
         assert_eq!(taken(store.as_ref(), Step::Download).await, []);
         let again = store.deliver(Step::Download, at, at.plus_seconds(9), 9).await.unwrap();
         assert_eq!((again[0].tries, again[0].token), (1, mark.token));
         store
-            .postpone(again[0], Step::Download, &Postponed { at, error: "gave up".to_owned(), dead: true })
+            .postpone(again[0], Step::Download, &Postponed { at, error: "gave up".to_owned(), dead: true }, at)
             .await
             .unwrap();
         assert_eq!(store.deliver(Step::Download, at.plus_seconds(99), at.plus_seconds(100), 9).await.unwrap(), []);
@@ -230,8 +232,44 @@ fn failures_wait_die_and_are_revived() {
         assert_eq!(store.revive(Some(&[ReleaseId(release.0 + 1)]), NOW).await.unwrap(), 0);
         assert_eq!(store.revive(None, NOW).await.unwrap(), 1);
         assert_eq!(taken(store.as_ref(), Step::Download).await[0].tries, 0);
-        // Its failure is a state that readers see: the row is due as well.
-        assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap().len(), 1);
+    });
+}
+
+/// What inspect says of an archive whose manifest names this repository.
+fn inspected(repository: Option<&str>) -> InspectionRow {
+    let link = repository.map(|link| format!("repository = \"{link}\"\n")).unwrap_or_default();
+    let manifest = format!("[package]\nname = \"alpha\"\nversion = \"1.0.0\"\n{link}");
+    let archive = fixtures::CrateFile::with_manifest("alpha", "1.0.0", &manifest).build().unwrap();
+    let expected = inspect::Expected::from_file_name("alpha-1.0.0.crate").unwrap();
+    let inspection = inspect::inspect(archive.as_slice(), &expected, None, &inspect::Limits::default()).unwrap();
+    InspectionRow {
+        checksum: inspection.archive.sha256,
+        compressed_size: inspection.archive.compressed_size,
+        unpacked_size: inspection.archive.unpacked_size,
+        n_files: inspection.files.len() as u64,
+        manifest: inspection.manifest,
+        claim: inspection.claim,
+        findings: inspection.findings,
+        at: NOW,
+    }
+}
+
+#[test]
+fn neighbours_and_promises_are_told_by_crate_and_version() {
+    on_every_backend(|store| async move {
+        let source = source(store.as_ref()).await;
+        let lines = vec![insert("1.0.0", 1, 1, ""), insert("1.1.0", 2, 1, ""), insert("1.2.0", 3, 1, "")];
+        store.apply(source, &[write(0, lines)], NOW).await.unwrap();
+        let ids: Vec<_> = store.releases(&alpha()).await.unwrap().unwrap().iter().map(|release| release.id).collect();
+        store.mark(&ids, Step::Inspect, Priority::FRESH, NOW).await.unwrap();
+        for (mark, repository) in taken(store.as_ref(), Step::Inspect).await.iter().zip([Some("a"), Some("b"), None]) {
+            store.finish_inspection(*mark, &inspected(repository), b"packed", &[], NOW).await.unwrap();
+        }
+        assert_eq!(store.neighbours(ids[0]).await.unwrap(), ["b"]);
+        assert_eq!(store.neighbours(ids[2]).await.unwrap(), ["a", "b"]);
+        let promised = store.promised("ALPHA", "1.1.0").await.unwrap();
+        assert_eq!(promised, Some((Sha256::from_bytes([2; 32]), None)));
+        assert_eq!(store.promised("alpha", "9.0.0").await.unwrap(), None);
     });
 }
 

@@ -28,7 +28,11 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod judging;
+#[cfg(test)]
 mod live_graph;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

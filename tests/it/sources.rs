@@ -9,9 +9,9 @@ use crate::harness::Home;
 const MANIFEST: &str =
     "[package]\nname = \"src\"\nversion = \"1.0.0\"\nedition = \"2021\"\nrepository = \"https://forge.test/o/src\"\n";
 const NORMALISED: &str = "[package]\nedition = \"2021\"\nname = \"src\"\nversion = \"1.0.0\"\nbuild = false\nautolib = false\nautobins = false\nautoexamples = false\nautotests = false\nautobenches = false\nrepository = \"https://forge.test/o/src\"\n\n[lib]\nname = \"src\"\npath = \"src/lib.rs\"\n";
-const LIB: &str = "pub fn one() -> u8 {\n    1\n}\n";
+pub(crate) const LIB: &str = "pub fn one() -> u8 {\n    1\n}\n";
 
-fn packed(commit: &str, lib: &str) -> Vec<u8> {
+pub(crate) fn packed(commit: &str, lib: &str) -> Vec<u8> {
     CrateFile::empty("src", "1.0.0")
         .file(".cargo_vcs_info.json", format!("{{\"git\":{{\"sha1\":\"{commit}\"}},\"path_in_vcs\":\"\"}}").as_bytes())
         .file("Cargo.toml", NORMALISED.as_bytes())
@@ -21,7 +21,7 @@ fn packed(commit: &str, lib: &str) -> Vec<u8> {
         .unwrap()
 }
 
-fn checked(lib: &str) -> (Home, serde_json::Value) {
+pub(crate) fn checked(lib: &str) -> (Home, serde_json::Value) {
     let home = Home::new();
     let folder = home.path().join("copies/o+src");
     std::fs::create_dir_all(&folder).unwrap();

@@ -164,6 +164,19 @@ fn the_demo_shows_every_state_todays_pipeline_can_produce() {
     for state in ["none-known", "affected"] {
         assert!(has("/advisories/state", state), "no row is {state}");
     }
+    for verdict in [
+        "verified",
+        "verified-equivalent",
+        "verified-except-nonbuild",
+        "not-verifiable",
+        "mismatch",
+        "review",
+        "unchecked",
+        "pending",
+        "error",
+    ] {
+        assert!(has("/source/verdict", verdict), "no row is {verdict}");
+    }
     for kind in ["malicious", "vulnerability", "unsound", "unmaintained"] {
         assert!(has("/advisories/worst_kind", kind), "no row is {kind}");
     }

@@ -44,6 +44,9 @@ pub(crate) struct GlobalArgs {
     /// The largest archive taken, in bytes [default: 268435456]
     #[arg(long, global = true, env = "PROVENANCE_MAX_ARCHIVE_SIZE", value_name = "BYTES")]
     pub(crate) max_archive_size: Option<u64>,
+    /// What copies of repositories may take on disk, in bytes; those used longest ago go first [default: 21474836480]
+    #[arg(long, global = true, env = "PROVENANCE_MAX_REPOSITORIES_SIZE", value_name = "BYTES")]
+    pub(crate) max_repositories_size: Option<u64>,
     /// Use no network
     #[arg(long, global = true, env = "PROVENANCE_OFFLINE")]
     pub(crate) offline: bool,

@@ -144,7 +144,13 @@ pub(crate) fn sources(settings: &Settings) -> anyhow::Result<Sources> {
         agent: Some(BlockingAgent::new(agent_options(settings))?),
         ..git_transport::GitOptions::default()
     };
-    let cache = verify::CacheOptions { git, allow_http: false, mirrors, limits: verify::Limits::default() };
+    let cache = verify::CacheOptions {
+        git,
+        allow_http: false,
+        mirrors,
+        limits: verify::Limits::default(),
+        max_bytes: settings.max_repositories_size.value,
+    };
     Ok(Sources { folder: settings.data_dir.value.join("repositories"), cache })
 }
 

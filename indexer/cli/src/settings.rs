@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) mirrors: Setting<Option<PathBuf>>,
     pub(crate) user_agent: Setting<Option<String>>,
     pub(crate) max_archive_size: Setting<u64>,
+    pub(crate) max_repositories_size: Setting<u64>,
     pub(crate) offline: Setting<bool>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) color: bool,
@@ -61,6 +62,7 @@ struct ConfigFile {
     mirrors: Option<PathBuf>,
     user_agent: Option<String>,
     max_archive_size: Option<u64>,
+    max_repositories_size: Option<u64>,
     offline: Option<bool>,
 }
 
@@ -89,6 +91,12 @@ impl Settings {
             max_archive_size: pick(global.max_archive_size, origin("max_archive_size"), file.max_archive_size, || {
                 MAX_ARCHIVE_SIZE
             }),
+            max_repositories_size: pick(
+                global.max_repositories_size,
+                origin("max_repositories_size"),
+                file.max_repositories_size,
+                || verify::DEFAULT_MAX_BYTES,
+            ),
             offline: pick(offline, origin("offline"), file.offline, || false),
             config,
             color: match global.color {

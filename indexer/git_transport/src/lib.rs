@@ -9,8 +9,10 @@ mod repository;
 mod session;
 mod stream;
 
+pub use net::Addresses;
+
 pub use crate::error::GitError;
-pub use crate::operations::{FetchStats, RemoteRef, fetch, list_refs};
+pub use crate::operations::{FetchStats, Listing, RemoteRef, fetch, list_refs};
 pub use crate::packs::consolidate_packs;
 pub use crate::register::init;
 pub use crate::repository::open_or_init_bare;

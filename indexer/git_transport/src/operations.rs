@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks, RemoteHead, Repository};
 
+use net::Url;
+
 use crate::session::Session;
 use crate::{GitError, GitOptions, register};
 
@@ -18,6 +20,15 @@ pub struct RemoteRef {
     pub oid: Oid,
     /// What an annotated tag finally names; `None` for everything else.
     pub peeled: Option<Oid>,
+}
+
+/// What a repository offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Its refs, by name.
+    pub refs: Vec<RemoteRef>,
+    /// The address that redirects led to, when it is another than the one asked.
+    pub redirected_to: Option<String>,
 }
 
 /// What a fetch brought.
@@ -36,15 +47,15 @@ enum Place {
     Local,
 }
 
-/// The refs a repository offers, by name. Names that are no UTF-8 are left out.
+/// The refs a repository offers, and where it was found. Names that are no UTF-8 are left out.
 ///
 /// # Errors
 /// When the URL is not allowed, the server is no git server, or the network or a limit ends it.
-pub fn list_refs(url: &str, options: &GitOptions) -> Result<Vec<RemoteRef>, GitError> {
+pub fn list_refs(url: &str, options: &GitOptions) -> Result<Listing, GitError> {
     register::ensure()?;
     place(url, options)?;
     let session = Session::new(options)?;
-    session.run(|| {
+    let refs = session.run(|| {
         let mut remote = Remote::create_detached(url)?;
         let connection = remote.connect_auth(Direction::Fetch, None, None)?;
         let mut refs = BTreeMap::new();
@@ -64,7 +75,11 @@ pub fn list_refs(url: &str, options: &GitOptions) -> Result<Vec<RemoteRef>, GitE
             }
         }
         Ok(refs.into_values().collect())
-    })
+    })?;
+    let plain = |url: Url| String::from(url).trim_end_matches('/').to_owned();
+    let asked = Url::parse(url).ok().map(plain);
+    let found = session.base().map(plain);
+    Ok(Listing { refs, redirected_to: if found == asked { None } else { found } })
 }
 
 /// Brings the refs that `refspecs` name, and what they reach, `depth` commits deep when given. No tags on the side.

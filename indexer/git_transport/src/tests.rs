@@ -1,26 +1,15 @@
 //! Against git itself: its own HTTP backend behind a tiny server, and servers that attack.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use fixtures::git_server::{self, GitRequest, git};
 use net::{Addresses, AgentOptions, BlockingAgent, NetError};
 
 use crate::{GitError, GitOptions, fetch, list_refs, open_or_init_bare};
-
-/// What is left of a connection after its request.
-struct Request {
-    path: String,
-    query: String,
-    post: bool,
-    content_type: String,
-    body: Vec<u8>,
-    stream: TcpStream,
-}
 
 /// A folder with one repository `origin` in it: three commits, an annotated tag, a plain tag and a second branch.
 struct World {
@@ -58,8 +47,7 @@ impl World {
 
     /// Serves the folder by git's own CGI program, and says the URL of `origin`.
     fn serve(&self) -> String {
-        let root = self.folder.path().to_owned();
-        format!("{}/origin/.git", listen(move |request| backend(&root, request)))
+        format!("{}/origin/.git", git_server::serve(self.folder.path()).unwrap())
     }
 
     fn serve_at(&self, prefix: &str) -> String {
@@ -67,82 +55,12 @@ impl World {
     }
 }
 
-/// git without the machine's configuration.
-fn git(folder: &Path) -> Command {
-    let mut git = Command::new("git");
-    git.current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    for role in ["AUTHOR", "COMMITTER"] {
-        git.env(format!("GIT_{role}_NAME"), "Somebody").env(format!("GIT_{role}_EMAIL"), "some@body.example");
-    }
-    git
-}
-
 /// Serves every connection with one function, and says the server's URL.
-fn listen(serve: impl Fn(Request) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let serve = Arc::new(serve);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let serve = Arc::clone(&serve);
-            std::thread::spawn(move || serve(read_request(stream.unwrap())));
-        }
-    });
-    url
+fn listen(answer: impl Fn(GitRequest) + Send + Sync + 'static) -> String {
+    git_server::listen(answer).unwrap()
 }
 
-fn read_request(stream: TcpStream) -> Request {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if line.trim().is_empty() {
-            break;
-        }
-        lines.push(line.trim().to_owned());
-    }
-    let headers: BTreeMap<String, String> = lines[1..]
-        .iter()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        .collect();
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let mut words = lines[0].split(' ');
-    let post = words.next().unwrap() == "POST";
-    let (path, query) = words.next().map(|target| target.split_once('?').unwrap_or((target, ""))).unwrap();
-    let content_type = headers.get("content-type").cloned().unwrap_or_default();
-    Request { path: path.to_owned(), query: query.to_owned(), post, content_type, body, stream }
-}
-
-/// Runs git's CGI program.
-fn backend(root: &Path, mut request: Request) {
-    let mut child = git(root)
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("REQUEST_METHOD", if request.post { "POST" } else { "GET" })
-        .env("PATH_INFO", &request.path)
-        .env("QUERY_STRING", &request.query)
-        .env("CONTENT_TYPE", &request.content_type)
-        .env("CONTENT_LENGTH", request.body.len().to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&request.body).unwrap();
-    let output = child.wait_with_output().unwrap().stdout;
-    let end = output.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(output[..end].to_vec()).unwrap();
-    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
-    let _ = write!(request.stream, "HTTP/1.1 {status}\r\nConnection: close\r\n{head}\r\n\r\n");
-    let _ = request.stream.write_all(&output[end + 4..]);
-}
-
-fn say(mut request: Request, text: &str) {
+fn say(mut request: GitRequest, text: &str) {
     let _ = request.stream.write_all(text.as_bytes());
 }
 
@@ -164,7 +82,7 @@ fn as_git_lists(world: &World) -> BTreeMap<String, String> {
 
 fn as_we_list(url: &str, options: &GitOptions) -> BTreeMap<String, String> {
     let mut refs = BTreeMap::new();
-    for listed in list_refs(url, options).unwrap() {
+    for listed in list_refs(url, options).unwrap().refs {
         refs.insert(listed.name.clone(), listed.oid.to_string());
         if let Some(peeled) = listed.peeled {
             refs.insert(format!("{}^{{}}", listed.name), peeled.to_string());
@@ -252,11 +170,15 @@ fn redirects_move_the_whole_conversation() {
     }
     let world = World::new();
     let target = world.serve();
+    let expected = target.clone();
     let url = listen(move |request| {
         let path = request.path.strip_prefix("/old").unwrap();
         let location = format!("{target}{path}?{}", request.query);
-        say(request, &format!("HTTP/1.1 301 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"));
+        git_server::redirect(request, &location);
     });
+    let listing = list_refs(&format!("{url}/old/"), &options()).unwrap();
+    assert_eq!(listing.redirected_to.as_deref(), Some(expected.as_str()));
+    assert_eq!(list_refs(&expected, &options()).unwrap().redirected_to, None);
     let repo = open_or_init_bare(&world.path("copy")).unwrap();
     let stats = fetch(&repo, &format!("{url}/old"), &["+refs/heads/*:refs/heads/*"], None, &options()).unwrap();
     assert_eq!(stats.objects, 10);
@@ -358,7 +280,7 @@ fn a_ref_name_that_is_no_text_is_left_out() {
         text.extend_from_slice(b"003d0123456789012345678901234567890123456789 refs/heads/\xff\xfe\xfd\xfc\n0000");
         let _ = request.stream.write_all(&text);
     });
-    let refs = list_refs(&url, &options()).unwrap();
+    let refs = list_refs(&url, &options()).unwrap().refs;
     assert_eq!(refs.iter().map(|listed| listed.name.as_str()).collect::<Vec<_>>(), ["refs/heads/main"]);
 }
 
@@ -397,7 +319,7 @@ fn the_machines_configuration_is_not_read() {
 
 /// Whether git is on this machine; a test that needs it says so in one line and is skipped (in CI it is a failure).
 fn has_git() -> bool {
-    let found = Command::new("git").arg("--version").output().is_ok();
+    let found = git_server::has_git();
     if !found {
         #[expect(clippy::disallowed_methods, reason = "CI must not skip in silence")]
         let is_ci = std::env::var_os("CI").is_some();

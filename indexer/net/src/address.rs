@@ -10,8 +10,8 @@ pub enum Addresses {
     Any,
     /// Public addresses only: for what a crate, an index or a server named.
     PublicOnly,
-    /// As `PublicOnly`, with one address that plays a public one: tests have no other.
-    #[cfg(test)]
+    /// As `PublicOnly`, with one address more, where a URL spells it out: the operator named it. Names that resolve to it
+    /// and redirects to other addresses are held to the rest of the rule.
     PublicAnd(IpAddr),
 }
 
@@ -22,7 +22,6 @@ impl Addresses {
         match self {
             Self::Any => true,
             Self::PublicOnly => is_public(address),
-            #[cfg(test)]
             Self::PublicAnd(public) => address == public || is_public(address),
         }
     }

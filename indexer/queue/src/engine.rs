@@ -171,6 +171,7 @@ impl Engine {
         until: Until,
         stop: &CancellationToken,
     ) -> Result<(), QueueError> {
+        self.judge_stored_facts(stop).await?;
         if until == Until::Idle {
             self.announce().await?;
         }
@@ -309,8 +310,9 @@ impl Engine {
         }
         let error = format!("started {} times and never ended; it seems to kill the process", starts - 1);
         warn!(release = mark.release.0, step = %step, "{error}");
-        let outcome = store::Postponed { at: self.clock.now(), error, dead: true };
-        self.store.postpone(mark, step, &outcome).await?;
+        let now = self.clock.now();
+        let outcome = store::Postponed { at: now, error, dead: true };
+        self.store.postpone(mark, step, &outcome, now).await?;
         Ok(false)
     }
 
@@ -322,9 +324,10 @@ impl Engine {
         }
         let text = failure.in_one_line();
         debug!(step = %step, "{text}");
+        let now = self.clock.now();
         for mark in marks {
-            let outcome = self.options.retries.after_failure(*mark, text.clone(), self.clock.now());
-            if let Err(error) = self.store.postpone(*mark, step, &outcome).await {
+            let outcome = self.options.retries.after_failure(*mark, text.clone(), now);
+            if let Err(error) = self.store.postpone(*mark, step, &outcome, now).await {
                 self.stop_with(error.into());
                 return;
             }

@@ -9,6 +9,7 @@ mod error;
 mod exposed;
 mod following;
 mod job;
+mod judging;
 mod matching;
 mod progress;
 mod reading;

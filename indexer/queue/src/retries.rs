@@ -2,6 +2,7 @@
 
 use schema::{Timestamp, Verdict};
 use store::{Mark, Postponed};
+use verify::{RepositoryStatus, SourceCheck};
 
 /// How often and how soon a step is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +29,17 @@ impl Default for Retries {
 const RECHECKS: [i64; 4] = [10 * 60, 3600, 86_400, 7 * 86_400];
 const MONTHLY: i64 = 30 * 86_400;
 
+/// A server that did not answer is asked again soon, however often its repository was looked at before.
+const UNANSWERED: i64 = 3600;
+
 /// When a release's source is looked at again after its check number `n_before` (from 0).
 #[must_use]
-pub(crate) fn recheck_at(n_before: usize, verdict: Verdict, now: Timestamp) -> Timestamp {
-    let agrees = matches!(verdict, Verdict::Verified | Verdict::VerifiedEquivalent | Verdict::VerifiedExceptNonbuild);
-    let pause = RECHECKS.get(n_before).copied().filter(|_| !agrees).unwrap_or(MONTHLY);
-    now.plus_seconds(pause)
+pub(crate) fn recheck_at(n_before: usize, check: &SourceCheck, now: Timestamp) -> Timestamp {
+    use Verdict::{Verified, VerifiedEquivalent, VerifiedExceptNonbuild};
+    let agrees = matches!(check.verdict, Verified | VerifiedEquivalent | VerifiedExceptNonbuild);
+    let is_unanswered = check.facts.repository.status == RepositoryStatus::Timeout;
+    let later = if is_unanswered { UNANSWERED } else { MONTHLY };
+    now.plus_seconds(RECHECKS.get(n_before).copied().filter(|_| !agrees).unwrap_or(later))
 }
 
 impl Retries {

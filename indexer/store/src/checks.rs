@@ -36,8 +36,11 @@ pub trait Checks {
     /// The refs of a repository as they were last seen: full name to commit.
     async fn refs_seen(&self, repository: &str) -> Result<BTreeMap<String, String>, StoreError>;
 
-    /// The checksum the index promises for a live version, by any spelling of the crate's name.
-    async fn promised(&self, name: &str, num: &str) -> Result<Option<Sha256>, StoreError>;
+    /// The checksum the index promises for a live version and when it was published, by any spelling of the crate's name.
+    async fn promised(&self, name: &str, num: &str) -> Result<Option<(Sha256, Option<Timestamp>)>, StoreError>;
+
+    /// What the manifests of the other versions of this release's crate name as their repository, the commonest first.
+    async fn neighbours(&self, release: ReleaseId) -> Result<Vec<String>, StoreError>;
 }
 
 /// One comparison.

@@ -7,6 +7,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod judging;
 mod results;
 mod rows;
 mod work;
@@ -22,11 +23,18 @@ pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, Signal, SourceState,
     SourceTrouble, StoredKrate, StoredRelease,
 };
+pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
-pub trait Store: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync {}
+pub trait Store:
+    Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+{
+}
 
-impl<T> Store for T where T: Index + Following + Work + Results + Checks + Advisories + Rows + Exposure + Send + Sync {}
+impl<T> Store for T where
+    T: Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+{
+}

@@ -39,8 +39,8 @@ pub trait Work {
     /// included, or `None` when the mark is gone or another one.
     async fn start(&self, mark: Mark, step: Step) -> Result<Option<u32>, StoreError>;
 
-    /// Notes a failed try: due again later, or dead.
-    async fn postpone(&self, mark: Mark, step: Step, outcome: &Postponed) -> Result<(), StoreError>;
+    /// Notes a failed try, due again later or dead, and marks the release for publishing now: readers must see it.
+    async fn postpone(&self, mark: Mark, step: Step, outcome: &Postponed, now: Timestamp) -> Result<(), StoreError>;
 
     /// Revives dead marks (all, or those of some releases) for a new round of tries. Returns how many.
     async fn revive(&self, releases: Option<&[ReleaseId]>, now: Timestamp) -> Result<u64, StoreError>;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use schema::{Priority, ReleaseId, Sha256, SourceSummary, Step, Timestamp};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
 use store::{CheckRow, Checks, Mark, StoreError};
 
 use crate::SqliteStore;
 use crate::error::Failing;
-use crate::row::{digest, get, json, parsed};
+use crate::row::{digest, get, json, parsed, time};
 
 #[async_trait]
 impl Checks for SqliteStore {
@@ -25,21 +26,7 @@ impl Checks for SqliteStore {
         if self.clear_in(&mut transaction, std::iter::once(mark), Step::Verify).await?.is_empty() {
             return Ok(false);
         }
-        sqlx::query(
-            "INSERT INTO source_check (release_id, at, cause, repository, verdict, rules, summary, document)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(mark.release.0)
-        .bind(row.at.as_micros())
-        .bind(&row.cause)
-        .bind(&row.repository)
-        .bind(row.summary.verdict.as_str())
-        .bind(row.summary.rules.as_deref().unwrap_or_default())
-        .bind(json(&row.summary)?)
-        .bind(&row.document)
-        .execute(&mut *transaction)
-        .await
-        .failing_on(self, "store a source check")?;
+        insert_check(self, &mut transaction, mark.release, row).await?;
         sqlx::query(
             "INSERT INTO ref_observation (repository, name, commit_id, first_seen_at, last_seen_at)
              SELECT ?2, value ->> 0, value ->> 1, ?3, ?3 FROM json_each(?1) WHERE ?2 IS NOT NULL
@@ -120,9 +107,9 @@ impl Checks for SqliteStore {
         Ok(rows.into_iter().collect())
     }
 
-    async fn promised(&self, name: &str, num: &str) -> Result<Option<Sha256>, StoreError> {
+    async fn promised(&self, name: &str, num: &str) -> Result<Option<(Sha256, Option<Timestamp>)>, StoreError> {
         let row = sqlx::query(
-            "SELECT r.checksum FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+            "SELECT r.checksum, r.published_at FROM release AS r JOIN krate AS k ON k.id = r.krate_id
              WHERE k.canonical = ? AND r.num = ? AND r.deleted_at IS NULL ORDER BY r.generation DESC LIMIT 1",
         )
         .bind(name.to_ascii_lowercase().replace('-', "_"))
@@ -130,11 +117,48 @@ impl Checks for SqliteStore {
         .fetch_optional(&self.readers)
         .await
         .failing_on(self, "look for a promised checksum")?;
-        row.as_ref().map(|row| digest(row, "checksum")).transpose()
+        row.as_ref().map(|row| Ok((digest(row, "checksum")?, time(row, "published_at")?))).transpose()
+    }
+
+    async fn neighbours(&self, release: ReleaseId) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "SELECT i.manifest ->> 'repository' AS named FROM release AS own
+             JOIN release AS other ON other.krate_id = own.krate_id AND other.id != own.id
+             JOIN inspection AS i ON i.release_id = other.id
+             WHERE own.id = ? AND named IS NOT NULL GROUP BY named ORDER BY count(*) DESC, named LIMIT 5",
+        )
+        .bind(release.0)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read what neighbouring versions name as their repository")
     }
 }
 
-fn check_row(row: &SqliteRow) -> Result<CheckRow, StoreError> {
+pub(crate) async fn insert_check(
+    store: &SqliteStore,
+    transaction: &mut Transaction<'static, Sqlite>,
+    release: ReleaseId,
+    row: &CheckRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO source_check (release_id, at, cause, repository, verdict, rules, summary, document)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(release.0)
+    .bind(row.at.as_micros())
+    .bind(&row.cause)
+    .bind(&row.repository)
+    .bind(row.summary.verdict.as_str())
+    .bind(row.summary.rules.as_deref().unwrap_or_default())
+    .bind(json(&row.summary)?)
+    .bind(&row.document)
+    .execute(&mut **transaction)
+    .await
+    .failing_on(store, "store a source check")?;
+    Ok(())
+}
+
+pub(crate) fn check_row(row: &SqliteRow) -> Result<CheckRow, StoreError> {
     Ok(CheckRow {
         at: Timestamp::from_micros(get(row, "at")?),
         cause: get(row, "cause")?,

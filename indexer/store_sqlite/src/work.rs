@@ -99,7 +99,7 @@ impl Work for SqliteStore {
         .failing_on(self, "start a step")
     }
 
-    async fn postpone(&self, mark: Mark, step: Step, outcome: &Postponed) -> Result<(), StoreError> {
+    async fn postpone(&self, mark: Mark, step: Step, outcome: &Postponed, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let touched = sqlx::query(
             "UPDATE due SET at = ?4, last_error = ?5, dead = ?6, tries = tries + 1, starts = 0, delivered_until = NULL
@@ -116,7 +116,7 @@ impl Work for SqliteStore {
         .failing_on(self, "note a failed try")?;
         // A failed try is a state readers must see: `error`, no longer `pending`.
         if step != Step::Publish && touched.rows_affected() == 1 {
-            self.mark_in(&mut transaction, &[mark.release], Step::Publish, Priority::FRESH, outcome.at).await?;
+            self.mark_in(&mut transaction, &[mark.release], Step::Publish, Priority::FRESH, now).await?;
         }
         self.commit(transaction).await
     }

@@ -2,24 +2,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::File;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use git_transport::{GitError, GitOptions, RemoteRef};
+use git_transport::{Addresses, GitError, GitOptions, RemoteRef};
 use git2::{ObjectType, Oid};
 
 use crate::Limits;
 use crate::access::{Opened, Repositories, Unopened};
 use crate::facts::RepositoryStatus;
+use crate::folder::{Folder, Lock, Taken};
 use crate::mirrors::Mirrors;
 use crate::repository::{Deepen, Repository};
 use crate::url::NormalisedUrl;
 
 /// A folder of bare repositories, filled on demand. Only https is asked unless the options say otherwise.
 pub struct CachedRepositories {
-    folder: PathBuf,
+    folder: Folder,
     options: CacheOptions,
     open: RefCell<HashMap<String, Result<Opened, RepositoryStatus>>>,
 }
@@ -35,13 +36,18 @@ pub struct CacheOptions {
     pub mirrors: Mirrors,
     /// What a check may cost.
     pub limits: Limits,
+    /// Bytes the folder may hold. What was used longest ago goes first; what is in use stays.
+    pub max_bytes: u64,
 }
+
+/// What a folder of repositories may hold when nothing else is said: 20 GiB.
+pub const DEFAULT_MAX_BYTES: u64 = 20 << 30;
 
 impl CachedRepositories {
     /// A cache in this folder, which is made when it is missing.
     #[must_use]
     pub fn new(folder: PathBuf, options: CacheOptions) -> Self {
-        Self { folder, options, open: RefCell::default() }
+        Self { folder: Folder::new(folder), options, open: RefCell::default() }
     }
 
     fn reach(&self, url: &NormalisedUrl) -> Result<Opened, Unopened> {
@@ -57,32 +63,54 @@ impl CachedRepositories {
         if !is_mirror && !is_allowed {
             return Err(RepositoryStatus::Blocked.into());
         }
-        let remote = git_transport::list_refs(&address, &self.options.git).map_err(unopened)?;
-        if remote.len() > self.options.limits.max_refs {
+        let options = GitOptions { addresses: self.addresses(&address, is_mirror), ..self.options.git.clone() };
+        let remote = git_transport::list_refs(&address, &options).map_err(unopened)?;
+        if remote.refs.len() > self.options.limits.max_refs {
             return Err(RepositoryStatus::TooLarge.into());
         }
-        let place = self.place(&url.key())?;
-        let lock = locked(&place.with_extension("lock")).map_err(|error| disk(&place, error))?;
+        // One folder per repository; the address itself is hostile text and never part of a path.
+        let name = Oid::hash_object(ObjectType::Blob, url.key().as_bytes());
+        let name = name.map_err(|_| RepositoryStatus::Unparseable)?.to_string();
+        let lock = self.lock(&name)?;
+        self.folder.shrink_to(self.options.max_bytes).map_err(|error| disk(self.folder.path(), error))?;
+        let place = self.folder.path().join(&name);
         let git = git_transport::open_or_init_bare(&place).map_err(unopened)?;
         let own = git_transport::open_or_init_bare(&place).map_err(unopened)?;
-        let listed: Vec<(String, Oid)> = remote.iter().map(|found| (found.name.clone(), commit_of(found))).collect();
-        let fetcher = Fetcher {
-            git: own,
-            address,
-            options: self.options.git.clone(),
-            listed: listed.clone(),
-            is_complete: Cell::new(false),
-            _lock: lock,
-        };
-        let repository = Repository::with_refs(git, listed, true, Some(Box::new(fetcher)), &self.options.limits);
-        Ok(Opened { repository: Rc::new(repository), redirected_to: None })
+        let listed: Vec<(String, Oid)> =
+            remote.refs.iter().map(|found| (found.name.clone(), commit_of(found))).collect();
+        let fetcher =
+            Fetcher { git: own, address, options, listed: listed.clone(), is_complete: Cell::new(false), _lock: lock };
+        let repository = Repository::with_refs(git, listed, Some(Box::new(fetcher)), &self.options.limits);
+        // Where a mirror redirects to is the operator's affair and says nothing about the repository.
+        let redirected_to = remote.redirected_to.filter(|_| !is_mirror);
+        Ok(Opened { repository: Rc::new(repository), redirected_to })
     }
 
-    /// One folder per repository; the address itself is hostile text and never part of a path.
-    fn place(&self, key: &str) -> Result<PathBuf, Unopened> {
-        let name = Oid::hash_object(ObjectType::Blob, key.as_bytes()).map_err(|_| RepositoryStatus::Unparseable)?;
-        std::fs::create_dir_all(&self.folder).map_err(|error| disk(&self.folder, error))?;
-        Ok(self.folder.join(name.to_string()))
+    /// A mirror may stand at an address that is not public, when the operator's table spells the address out.
+    fn addresses(&self, address: &str, is_mirror: bool) -> Addresses {
+        let general = self.options.git.addresses;
+        if !is_mirror || general != Addresses::PublicOnly {
+            return general;
+        }
+        let host = ::url::Url::parse(address).ok().and_then(|address| match address.host()? {
+            ::url::Host::Ipv4(host) => Some(IpAddr::V4(host)),
+            ::url::Host::Ipv6(host) => Some(IpAddr::V6(host)),
+            ::url::Host::Domain(_) => None,
+        });
+        host.map_or(general, Addresses::PublicAnd)
+    }
+
+    /// Whoever holds a repository never waits for another one, so that no two jobs wait for each other.
+    fn lock(&self, name: &str) -> Result<Lock, Unopened> {
+        let holds_any = self.open.borrow().values().any(Result::is_ok);
+        let taken = if holds_any { self.folder.try_take(name) } else { self.folder.take(name) };
+        match taken.map_err(|error| disk(self.folder.path(), error))? {
+            Taken::Ours(lock) => Ok(lock),
+            Taken::InUse => {
+                let busy = std::io::Error::other("another job is using it");
+                Err(disk(&self.folder.path().join(name), busy))
+            }
+        }
     }
 }
 
@@ -104,7 +132,7 @@ impl Repositories for CachedRepositories {
 
 impl std::fmt::Debug for CachedRepositories {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CachedRepositories").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("CachedRepositories").field("folder", &self.folder.path()).finish_non_exhaustive()
     }
 }
 
@@ -116,12 +144,17 @@ struct Fetcher {
     listed: Vec<(String, Oid)>,
     is_complete: Cell<bool>,
     /// Held as long as the repository is open: one process at a time fetches into it.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Fetcher {
     fn fetch(&self, refspecs: &[&str], depth: Option<u32>) -> Result<(), GitError> {
         git_transport::fetch(&self.git, &self.address, refspecs, depth, &self.options).map(|_| ())
+    }
+
+    /// The deepest depth is git's word for undoing a shallow fetch.
+    fn whole(&self) -> Option<u32> {
+        self.git.is_shallow().then_some(u32::MAX)
     }
 }
 
@@ -140,13 +173,17 @@ impl Deepen for Fetcher {
         Ok(self.git.find_commit(commit).is_ok())
     }
 
+    fn refs(&self, names: &[&str]) -> Result<(), RepositoryStatus> {
+        let refspecs: Vec<String> = names.iter().map(|name| format!("+{name}:refs/fetched/{name}")).collect();
+        let refspecs: Vec<&str> = refspecs.iter().map(String::as_str).collect();
+        self.fetch(&refspecs, self.whole()).map_err(|error| status(&error))
+    }
+
     fn everything(&self) -> Result<(), RepositoryStatus> {
         if self.is_complete.get() {
             return Ok(());
         }
-        // The deepest depth is git's word for undoing a shallow fetch.
-        let depth = self.git.is_shallow().then_some(u32::MAX);
-        self.fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], depth)
+        self.fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], self.whole())
             .map_err(|error| status(&error))?;
         self.is_complete.set(true);
         Ok(())
@@ -155,12 +192,6 @@ impl Deepen for Fetcher {
 
 fn commit_of(found: &RemoteRef) -> Oid {
     found.peeled.unwrap_or(found.oid)
-}
-
-fn locked(path: &Path) -> std::io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    file.lock()?;
-    Ok(file)
 }
 
 fn unopened(error: GitError) -> Unopened {

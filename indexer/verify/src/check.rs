@@ -72,12 +72,21 @@ pub fn check(
     let mut facts = Facts::nothing_compared(manifest.and_then(|manifest| manifest.repository.clone()));
     facts.observed = observe::registry_findings(subject.inspection);
     claim(subject, &mut facts);
-    observe::lock(&archive, options.registry, &mut facts.observed);
+    observe::lock(&archive, subject.published_at, options.registry, &mut facts.observed);
     let mut refs = Vec::new();
     let examined = first_that_has_it(subject, repositories, limits, options, &archive, &classes, &mut facts)?;
     if let Some(examined) = examined {
         refs.clone_from(&examined.refs);
-        examined.conclude(subject, &archive, &classes, options, &mut facts)?;
+        let before = facts.clone();
+        match examined.conclude(subject, &archive, &classes, options, &mut facts) {
+            Ok(()) => {}
+            // What was never seen cannot be said without the whole history, and half a comparison is none.
+            Err(VerifyError::Repository(status)) => {
+                facts = before;
+                facts.repository.status = status;
+            }
+            Err(error) => return Err(error),
+        }
     }
     let judgement = judge(&facts);
     Ok(SourceCheck {
@@ -147,10 +156,12 @@ fn first_that_has_it(
     };
     let mut best: Option<(Examination, RepositoryFacts)> = None;
     let mut refused: Option<RepositoryFacts> = None;
+    let mut before: Vec<RepositoryFacts> = Vec::new();
     for url in candidates {
         let mut about = RepositoryFacts {
             claimed: facts.repository.claimed.clone(),
             normalised: Some(url.url.clone()),
+            redirected_to: None,
             path_hint: url.hint.clone(),
             status: RepositoryStatus::Ok,
         };
@@ -158,17 +169,33 @@ fn first_that_has_it(
             Err(Unopened::Ours(error)) => return Err(VerifyError::Access(error)),
             Err(Unopened::Fact(status)) => {
                 about.status = status;
+                before.push(about.clone());
                 refused.get_or_insert(about);
             }
             Ok(opened) => {
                 if opened.redirected_to.is_some() {
                     about.status = RepositoryStatus::OkRedirected;
+                    about.redirected_to = opened.redirected_to;
                 }
-                let examination = examine(subject, &opened.repository, &url, repositories, archive, classes, limits)?;
+                let examined = examine(subject, &opened.repository, &url, repositories, archive, classes, limits);
+                let examination = match examined {
+                    Ok(examination) => examination,
+                    // What was needed of it could not be had: the same fact as when it cannot be opened.
+                    Err(VerifyError::Repository(status)) => {
+                        about.status = status;
+                        before.push(about.clone());
+                        refused.get_or_insert(about);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if !examination.has_package {
                     about.status = RepositoryStatus::PackageNotInRepo;
                 }
                 let is_enough = examination.has_package;
+                if !is_enough {
+                    before.push(about.clone());
+                }
                 if is_enough || best.is_none() {
                     best = Some((examination, about));
                 }
@@ -184,8 +211,32 @@ fn first_that_has_it(
         return Ok(None);
     };
     notes(subject, &about, facts);
+    if about.status != RepositoryStatus::PackageNotInRepo {
+        facts.observed.extend(before.iter().map(passed_over));
+    }
+    url_changed(options, facts);
     facts.repository = about;
     Ok(Some(examination))
+}
+
+/// A repository with a better claim that was of no use: what another one says does not speak for it.
+fn passed_over(about: &RepositoryFacts) -> Reason {
+    let detail = json!({ "repository": about.normalised });
+    match about.status {
+        RepositoryStatus::PackageNotInRepo => reason("repo.package-not-found", Severity::High, detail),
+        status => reason(&format!("repo.{status}"), Severity::Medium, detail),
+    }
+}
+
+/// Other versions of the crate name other repositories, and none of them this one.
+fn url_changed(options: &Options<'_>, facts: &mut Facts) {
+    let key = |text: &str| normalise(text).ok().map(|url| url.key());
+    let Some(own) = facts.repository.claimed.as_deref().and_then(key) else { return };
+    let others: Vec<String> = options.neighbours.iter().filter_map(|text| key(text)).collect();
+    if !others.is_empty() && !others.contains(&own) {
+        let detail = json!({ "is": own, "elsewhere": others });
+        facts.observed.push(reason("repo.url-changed", Severity::Medium, detail));
+    }
 }
 
 fn notes(subject: &Subject<'_>, about: &RepositoryFacts, facts: &mut Facts) {

@@ -1,6 +1,6 @@
 //! What each file of the archive is for, from the targets and what their sources reach (design 04, file classes).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use schema::{ManifestFacts, TargetKind};
 
@@ -11,32 +11,49 @@ use crate::source_text::{Mention, mentions};
 /// The classes of one archive's files.
 pub(crate) struct Classes {
     reached: BTreeMap<String, FileClass>,
-    literals: BTreeSet<String>,
+    /// Files and folders that code names which runs while the package is built.
+    named_at_build: BTreeSet<String>,
+    /// Those that other code names.
+    named: BTreeSet<String>,
     test_roots: BTreeSet<String>,
+    /// Whether code of the package runs while it, or what depends on it, is built.
+    runs_at_build: bool,
+    /// Whether some source includes a file that cannot be told from its text.
+    includes_anything: bool,
     pub(crate) has_build_script: bool,
 }
 
 impl Classes {
     pub(crate) fn of(archive: &Archive<'_>, manifest: Option<&ManifestFacts>) -> Self {
+        let has_build_script = archive.has("build.rs") || manifest.is_some_and(|manifest| manifest.build.is_some());
         let mut classes = Self {
             reached: BTreeMap::new(),
-            literals: BTreeSet::new(),
+            named_at_build: BTreeSet::new(),
+            named: BTreeSet::new(),
             test_roots: BTreeSet::new(),
-            has_build_script: manifest.is_some_and(|manifest| manifest.build.is_some()),
+            runs_at_build: has_build_script || manifest.is_some_and(|manifest| manifest.proc_macro),
+            includes_anything: false,
+            has_build_script,
         };
+        let known = namable(archive);
         for (class, root) in roots(archive, manifest) {
             match class {
                 FileClass::Test => {
                     classes.test_roots.insert(root);
                 }
-                class => classes.follow(archive, &root, class, true),
+                class => classes.follow(archive, &known, &root, class),
             }
         }
         classes
     }
 
-    /// What a file is for.
+    /// What a file is for, wherever the archive is unpacked.
     pub(crate) fn class(&self, path: &str) -> FileClass {
+        let class = self.class_of(path);
+        as_on_windows(path).map_or(class, |there| class.min(self.class_of(&there)))
+    }
+
+    fn class_of(&self, path: &str) -> FileClass {
         if let Some(class) = self.reached.get(path) {
             return *class;
         }
@@ -50,39 +67,60 @@ impl Classes {
         if is_native(name) && !in_tests {
             return FileClass::Native;
         }
+        // Which modules there are, a macro may decide.
+        if is_rust(name) && under(&lower, &["src"]) {
+            return FileClass::Code;
+        }
+        if is_named(&self.named_at_build, path) {
+            return FileClass::Data;
+        }
         if is_ci(&lower, name) {
             return FileClass::Ci;
         }
         if is_docs(&lower, name) {
             return FileClass::Docs;
         }
-        if self.literals.iter().any(|literal| path == literal || path.starts_with(&format!("{literal}/"))) {
+        if is_named(&self.named, path) {
             return FileClass::Data;
         }
         if in_tests {
             return FileClass::Test;
         }
-        if self.has_build_script { FileClass::Data } else { FileClass::Other }
+        if self.has_build_script || is_compiled_by_macros(name) { FileClass::Data } else { FileClass::Other }
     }
 
-    /// The class of a file whose bytes no commit has: a build script is taken to read it, tests included.
+    /// The class of a file whose bytes no commit has: a build script or procedural macro is taken to read it, tests
+    /// included; a source that includes nobody knows what, documents included.
     pub(crate) fn class_of_never_seen(&self, path: &str) -> FileClass {
         match self.class(path) {
-            FileClass::Test | FileClass::Other if self.has_build_script => FileClass::Data,
+            FileClass::Test | FileClass::Other if self.runs_at_build => FileClass::Data,
+            FileClass::Test | FileClass::Other | FileClass::Docs | FileClass::Ci if self.includes_anything => {
+                FileClass::Data
+            }
             class => class,
         }
     }
 
-    fn follow(&mut self, archive: &Archive<'_>, path: &str, class: FileClass, is_root: bool) {
-        let mut pending = vec![(path.to_owned(), class, is_root)];
+    /// Whether a source takes this file in as it is.
+    pub(crate) fn is_included(&self, path: &str) -> bool {
+        self.reached.contains_key(path)
+    }
+
+    fn follow(&mut self, archive: &Archive<'_>, known: &HashSet<&str>, root: &str, class: FileClass) {
+        let mut pending = vec![(root.to_owned(), class, true)];
         while let Some((path, class, is_root)) = pending.pop() {
             if !archive.has(&path) || self.reached.get(&path).is_some_and(|known| *known <= class) {
                 continue;
             }
             self.reached.insert(path.clone(), class);
-            let Some(text) = archive.text(&path) else { continue };
+            let Some(text) = archive.text(&path) else {
+                // What it includes cannot be read, and may be anything.
+                self.includes_anything = true;
+                continue;
+            };
+            let source = Source { path: &path, is_root, class };
             for mention in mentions(&text) {
-                self.mentioned(archive, &path, is_root, class, &mention, &mut pending);
+                self.mentioned(archive, known, source, &mention, &mut pending);
             }
         }
     }
@@ -90,24 +128,25 @@ impl Classes {
     fn mentioned(
         &mut self,
         archive: &Archive<'_>,
-        path: &str,
-        is_root: bool,
-        class: FileClass,
-        mention: &Mention,
+        known: &HashSet<&str>,
+        source: Source<'_>,
+        mention: &Mention<'_>,
         pending: &mut Vec<(String, FileClass, bool)>,
     ) {
-        let folder = parent(path);
-        let modules = module_folder(path, is_root);
+        let class = source.class;
+        let folder = parent(source.path);
+        let modules = module_folder(source.path, source.is_root);
         match mention {
             Mention::Module { inside, name } => {
                 for folder in [&modules, &folder] {
                     let base = below(folder, inside);
-                    pending.push((below_one(&base, &format!("{name}.rs")), class, false));
-                    pending.push((below_one(&base, &format!("{name}/mod.rs")), class, false));
+                    let places =
+                        [format!("{name}.rs"), format!("{name}/mod.rs")].map(|file| tidy(&below_one(&base, &file)));
+                    pending.extend(places.into_iter().flatten().map(|path| (path, class, false)));
                 }
             }
             Mention::AnyModule { inside } => {
-                let base = below(&modules, inside);
+                let Some(base) = tidy(&below(&modules, inside)) else { return };
                 let sources = archive.entries().map(|(path, _)| path);
                 let inside = sources.filter(|path| base.is_empty() || path.starts_with(&format!("{base}/")));
                 pending.extend(inside.filter(|path| is_rust(path)).map(|path| (path.to_owned(), class, false)));
@@ -127,18 +166,73 @@ impl Classes {
                         let class = class.max(FileClass::Data);
                         let known = self.reached.entry(path).or_insert(class);
                         *known = class.min(*known);
-                    } else {
+                    } else if known.contains(path.as_str()) {
                         // A piece of a longer path, or a folder.
-                        self.literals.insert(path);
+                        self.named_at_build.insert(path);
                     }
                 }
             }
-            Mention::Literal(text) if text.len() <= 512 && !text.contains(char::is_whitespace) => {
-                self.literals.extend(places(&folder, text).into_iter().filter(|path| !path.is_empty()));
+            Mention::AnyFile => self.includes_anything = true,
+            Mention::Handed(text) | Mention::Literal(text) if may_name(text, known) => {
+                let runs_at_build = matches!(class, FileClass::BuildScript | FileClass::ProcMacro);
+                let is_handed = matches!(mention, Mention::Handed(_));
+                let named = if runs_at_build || is_handed { &mut self.named_at_build } else { &mut self.named };
+                named.extend(places(&folder, text).into_iter().filter(|path| known.contains(path.as_str())));
             }
-            Mention::Literal(_) | Mention::Doc => {}
+            Mention::Handed(_) | Mention::Literal(_) => {}
         }
     }
+}
+
+/// A source that is read for what it mentions.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    path: &'a str,
+    is_root: bool,
+    class: FileClass,
+}
+
+/// Every text that can name a file of the archive: its path, a folder above it, the end of its path with an extension; and
+/// every part of a path.
+fn namable<'a>(archive: &'a Archive<'_>) -> HashSet<&'a str> {
+    let paths = archive.entries().map(|(path, _)| path);
+    paths.flat_map(|path| path.split('/').chain(std::iter::once(path)).chain(folders(path)).chain(ends(path))).collect()
+}
+
+/// Whether the last part of a text is that of something in the archive: most literals are no paths, and cost no more.
+fn may_name(text: &str, known: &HashSet<&str>) -> bool {
+    let last = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
+    matches!(last, "." | "..") || known.contains(last)
+}
+
+fn is_named(named: &BTreeSet<String>, path: &str) -> bool {
+    std::iter::once(path).chain(folders(path)).chain(ends(path)).any(|text| named.contains(text))
+}
+
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// Macros that compile templates and grammars look below a folder of their own: `x.html` is `templates/x.html`.
+fn ends(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[at + 1..]).filter(|end| end.contains('.'))
+}
+
+/// The path Windows gives a file, when that is another one: its separators, and what it cuts off names.
+fn as_on_windows(path: &str) -> Option<String> {
+    let plain = |part: &str| part.split(':').next().unwrap_or(part).trim_end_matches(['.', ' ']).to_owned();
+    let there = path.split(['/', '\\']).map(plain).collect::<Vec<_>>().join("/");
+    (there != path).then_some(there)
+}
+
+/// What macros and build tools turn into code, wherever it stands.
+fn is_compiled_by_macros(name: &str) -> bool {
+    const EXTENSIONS: [&str; 30] = [
+        "sql", "html", "hbs", "tera", "j2", "jinja", "jinja2", "askama", "stpl", "pest", "lalrpop", "proto", "fbs",
+        "capnp", "thrift", "graphql", "gql", "wgsl", "glsl", "vert", "frag", "comp", "spv", "slint", "ftl", "wit",
+        "udl", "idl", "wat", "asn1",
+    ];
+    has_extension(name, &EXTENSIONS)
 }
 
 /// The root file of every target, with its class. Old manifests list none: then cargo's own places count.
@@ -168,7 +262,7 @@ fn roots(archive: &Archive<'_>, manifest: Option<&ManifestFacts>) -> Vec<(FileCl
 
 /// Where a literal path may lead: beside the source, and below the package.
 fn places(folder: &str, path: &str) -> Vec<String> {
-    let path = path.trim_start_matches("./");
+    let path = path.trim_start_matches("$CARGO_MANIFEST_DIR/").trim_start_matches("./");
     let beside = tidy(&below_one(folder, path.trim_start_matches('/')));
     let below = tidy(path.trim_start_matches('/'));
     beside.into_iter().chain(below).collect()
@@ -295,6 +389,14 @@ fn is_docs(path: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_has_its_own_paths() {
+        assert_eq!(as_on_windows("src/lib.rs"), None);
+        for path in ["src\\lib.rs", "src/lib.rs.", "src./lib.rs ", "src/lib.rs::$DATA"] {
+            assert_eq!(as_on_windows(path).as_deref(), Some("src/lib.rs"), "{path}");
+        }
+    }
 
     #[test]
     fn paths_are_tidied_and_stay_inside() {

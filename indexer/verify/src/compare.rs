@@ -96,7 +96,8 @@ impl Comparer<'_> {
     /// Files cargo writes itself, at the root only. A manifest is generated only when its original is there.
     pub(crate) fn is_generated(&self, path: &str) -> bool {
         match path {
-            ".cargo_vcs_info.json" | "Cargo.lock" => true,
+            // What the code includes is no mere by-product of packaging.
+            ".cargo_vcs_info.json" | "Cargo.lock" => !self.classes.is_included(path),
             "Cargo.toml" => self.has_original,
             _ => false,
         }

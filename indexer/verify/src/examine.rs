@@ -1,12 +1,13 @@
 //! One repository: commits nominated by claim, tags and content, each compared, the best one kept (design 04, steps 4 to 6, 12).
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Instant;
 
 use git2::Oid;
 
-use crate::access::Repositories;
+use crate::access::{Repositories, Unopened};
 use crate::archive::Archive;
 use crate::check::Subject;
 use crate::claim::{ClaimedId, claimed_folder, claimed_id};
@@ -62,9 +63,17 @@ pub(crate) fn examine(
     classes: &Classes,
     limits: &Limits,
 ) -> Result<Examination, VerifyError> {
+    let ours = RefCell::new(None);
     let submodules = |written: &str, _: Oid| -> Option<Rc<Repository>> {
         let address = normalise(&absolute(&url.url, written)?).ok()?;
-        Some(repositories.open(&address).ok()?.repository)
+        match repositories.open(&address) {
+            Ok(opened) => Some(opened.repository),
+            Err(Unopened::Fact(_)) => None,
+            Err(Unopened::Ours(error)) => {
+                ours.replace(Some(error));
+                None
+            }
+        }
     };
     let has_original = archive.has("Cargo.toml.orig");
     let known: HashSet<&str> = repository.refs().iter().filter_map(|found| found.name.splitn(3, '/').nth(2)).collect();
@@ -78,7 +87,9 @@ pub(crate) fn examine(
         folders: claimed.clone().into_iter().chain(hinted).collect(),
         limits,
     };
-    run.examine(url, claimed.as_deref())
+    let examination = run.examine(url, claimed.as_deref())?;
+    // A submodule we failed to look at is no finding about the crate.
+    ours.into_inner().map_or(Ok(examination), |error| Err(VerifyError::Access(error)))
 }
 
 impl Run<'_> {
@@ -197,23 +208,33 @@ impl Run<'_> {
         let Some(manifest) = self.subject.source_manifest() else { return Ok(None) };
         let mut blobs = vec![Oid::from_bytes(manifest.git_blob.as_bytes())?];
         // A manifest packaged with CRLF stands in the history with LF.
-        let text = self.comparer.archive.text(&manifest.path).filter(|text| text.contains("\r\n"));
-        if let Some(text) = text {
+        let text = self.comparer.archive.text(&manifest.path);
+        // One state of a folder has as many versions as the manifests above it give it.
+        let inherits = text.as_ref().is_none_or(|text| text.contains("workspace"));
+        if let Some(text) = text.filter(|text| text.contains("\r\n")) {
             blobs.push(Oid::hash_object(git2::ObjectType::Blob, text.replace("\r\n", "\n").as_bytes())?);
         }
         let started = Instant::now();
         let mut seen = HashSet::new();
         let mut best: Option<Candidate> = None;
         let mut n_compared = 0;
+        // Cannot be accepted, and may still be the nearest there is to show.
+        let mut another_version = None;
         for blob in blobs {
             for hit in self.repository.commits_with_manifest(blob)? {
                 if n_compared >= self.limits.max_candidates || started.elapsed() > self.limits.search_time {
                     return Ok(best);
                 }
+                if !inherits && !seen.insert((hit.tree, None)) {
+                    continue;
+                }
                 let snapshot = Snapshot::of(self.repository, hit.commit)?;
                 let Some(package) = self.named(&snapshot, &hit.folder) else { continue };
-                let Found::Folder { tree } = snapshot.find(&hit.folder) else { continue };
-                if !seen.insert((tree, package.version.clone())) {
+                if inherits && !seen.insert((hit.tree, package.version.clone())) {
+                    continue;
+                }
+                if package.version.as_deref() != Some(self.subject.num.as_str()) {
+                    another_version.get_or_insert((snapshot, package));
                     continue;
                 }
                 n_compared += 1;
@@ -230,7 +251,13 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(best)
+        match another_version.filter(|_| best.is_none()) {
+            None => Ok(best),
+            Some((snapshot, package)) => {
+                let comparison = self.comparer.compare(&snapshot, package);
+                self.dated(comparison, ClaimSource::ContentSearch, CommitStatus::Head).map(Some)
+            }
+        }
     }
 
     fn named(&self, snapshot: &Snapshot, folder: &str) -> Option<Package> {

@@ -185,6 +185,9 @@ pub struct RepositoryFacts {
     pub claimed: Option<String>,
     /// The clone address that was looked at.
     pub normalised: Option<String>,
+    /// Where that address redirected to.
+    #[serde(default)]
+    pub redirected_to: Option<String>,
     /// The sub-path in the written address.
     pub path_hint: Option<String>,
     /// What became of it.
@@ -273,6 +276,9 @@ pub struct ExtraFile {
     /// Whether it is a compiled file.
     #[serde(default)]
     pub binary: bool,
+    /// Whether the repository ignores it, or it says that it was generated: it explains the file, and excuses nothing.
+    #[serde(default)]
+    pub generated: bool,
 }
 
 /// Fact M with its evidence.
@@ -338,7 +344,13 @@ impl Facts {
     #[must_use]
     pub fn nothing_compared(claimed: Option<String>) -> Self {
         Self {
-            repository: RepositoryFacts { claimed, normalised: None, path_hint: None, status: RepositoryStatus::None },
+            repository: RepositoryFacts {
+                claimed,
+                normalised: None,
+                redirected_to: None,
+                path_hint: None,
+                status: RepositoryStatus::None,
+            },
             commit: CommitFacts {
                 claimed: None,
                 claim_source: ClaimSource::None,

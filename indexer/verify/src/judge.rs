@@ -3,10 +3,14 @@
 use schema::{Reason, Severity, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::facts::{ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryStatus};
+use crate::facts::{
+    ClaimSource, CommitStatus, Facts, FileClass, FilesStatus, ManifestStatus, RepositoryFacts, RepositoryStatus,
+    SourceCheck,
+};
+use crate::url::normalise;
 
-/// Version of the rule below. It changes with any change of verdict, reason or severity.
-pub const RULES: &str = "verify-1";
+/// Version of the rule below. Its number grows with any change of verdict, reason or severity.
+pub const RULES: &str = "verify-2";
 
 /// The most paths one reason lists.
 const MAX_PATHS: usize = 20;
@@ -28,6 +32,20 @@ pub fn judge(facts: &Facts) -> Judgement {
     let reasons = reasons(facts);
     let verdict = verdict(facts, &reasons);
     Judgement { verdict, words: words(verdict, facts), reasons }
+}
+
+/// Judges a stored check's facts by the rule of today. Nothing is looked at.
+#[must_use]
+pub fn judge_again(check: SourceCheck) -> SourceCheck {
+    let Judgement { verdict, reasons, words } = judge(&check.facts);
+    SourceCheck { verdict, reasons, words, rules: RULES.to_owned(), ..check }
+}
+
+/// Whether a check judged by this version is to be judged again.
+#[must_use]
+pub fn is_outdated(rules: &str) -> bool {
+    let number = |rules: &str| rules.rsplit('-').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+    number(rules) < number(RULES)
 }
 
 /// A reason with its evidence.
@@ -101,6 +119,7 @@ fn is_recorded(facts: &Facts) -> bool {
 
 fn reasons(facts: &Facts) -> Vec<Reason> {
     let mut found = facts.observed.clone();
+    found.extend(redirect_reasons(&facts.repository));
     found.extend(repository_reason(facts));
     commit_reasons(facts, &mut found);
     file_reasons(facts, &mut found);
@@ -120,14 +139,30 @@ fn reasons(facts: &Facts) -> Vec<Reason> {
 
 fn repository_reason(facts: &Facts) -> Option<Reason> {
     let severity = match facts.repository.status {
-        RepositoryStatus::OkRedirected => return Some(reason("repo.redirected", Severity::Info, Value::Null)),
         // That the package is not there is said by the step that looked, with the commits it looked at.
-        RepositoryStatus::Ok | RepositoryStatus::PackageNotInRepo => return None,
+        RepositoryStatus::Ok | RepositoryStatus::OkRedirected | RepositoryStatus::PackageNotInRepo => return None,
         RepositoryStatus::None | RepositoryStatus::UnsupportedHost => Severity::Info,
         _ => Severity::Medium,
     };
     let detail = json!({ "repository": facts.repository.claimed });
     Some(reason(&format!("repo.{}", facts.repository.status), severity, detail))
+}
+
+/// A repository that moved: under the same owner that is common, to another one it is worth a look.
+fn redirect_reasons(repository: &RepositoryFacts) -> Vec<Reason> {
+    let (Some(from), Some(to)) = (&repository.normalised, &repository.redirected_to) else { return Vec::new() };
+    let detail = json!({ "from": from, "to": to });
+    let mut found = vec![reason("repo.redirected", Severity::Info, detail.clone())];
+    if owner(from) != owner(to) {
+        found.push(reason("repo.redirected-owner-changed", Severity::Medium, detail));
+    }
+    found
+}
+
+/// Host and everything above the repository's own name, folded; what cannot be read is nobody's.
+fn owner(address: &str) -> Option<String> {
+    let key = normalise(address).ok()?.key();
+    Some(key.rsplit_once('/')?.0.to_owned())
 }
 
 fn commit_reasons(facts: &Facts, found: &mut Vec<Reason>) {
@@ -186,6 +221,9 @@ fn file_reasons(facts: &Facts, found: &mut Vec<Reason>) {
         }
         if file.binary {
             add("files.binary-extra", Severity::High, &file.path);
+        }
+        if file.generated && file.class.is_build() {
+            add("files.generated-unreproduced", Severity::Medium, &file.path);
         }
         never_seen(file.seen, file.class, &file.path, &mut add);
     }

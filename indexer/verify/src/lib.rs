@@ -13,6 +13,8 @@ mod evidence;
 mod examine;
 mod explain;
 mod facts;
+mod folder;
+mod generated;
 mod judge;
 mod lock;
 mod manifest;
@@ -33,14 +35,14 @@ use schema::GitOid;
 
 pub use access::{GivenRepository, LocalMirrors, Opened, Repositories, Unopened};
 pub use browse::browse_url;
-pub use cached::{CacheOptions, CachedRepositories};
+pub use cached::{CacheOptions, CachedRepositories, DEFAULT_MAX_BYTES};
 pub use check::{Options, Subject, TrustedPublishing, check};
 pub use facts::{
     ClaimSource, CommitFacts, CommitStatus, DifferingFile, ExtraFile, Facts, FileClass, FilesFacts, FilesStatus,
     ManifestOutcome, ManifestStatus, RefObservation, RepositoryFacts, RepositoryStatus, SourceCheck,
 };
-pub use judge::{Judgement, RULES, judge};
-pub use lock::Registry;
+pub use judge::{Judgement, RULES, is_outdated, judge, judge_again};
+pub use lock::{Promised, Registry};
 pub use mirrors::{Mirrors, MirrorsError};
 pub use repository::{Deepen, Repository};
 pub use url::{NoRepository, NormalisedUrl, forge_shaped, normalise};
@@ -50,6 +52,8 @@ pub use url::{NoRepository, NormalisedUrl, forge_shaped, normalise};
 pub struct Limits {
     /// Refs of one repository.
     pub max_refs: usize,
+    /// Pull requests of one repository that are fetched to be looked into, the latest first.
+    pub max_pulls: usize,
     /// Objects walked in one repository.
     pub max_objects: usize,
     /// Entries of one commit's tree.
@@ -68,6 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_refs: 200_000,
+            max_pulls: 200,
             max_objects: 5_000_000,
             max_tree_entries: 300_000,
             max_depth: 64,

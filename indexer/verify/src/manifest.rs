@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 mod dependencies;
+mod rest;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dependencies::Dependency;
 
@@ -30,6 +33,8 @@ pub(crate) enum Part {
     Identity,
     /// Edition or rust-version.
     Edition,
+    /// Anything else that cargo copies.
+    Other,
 }
 
 /// One difference.
@@ -74,6 +79,7 @@ impl Part {
             Self::Targets => "manifest.targets-changed",
             Self::Identity => "manifest.version-differs",
             Self::Edition => "manifest.edition-changed",
+            Self::Other => "manifest.other-changed",
         }
     }
 }
@@ -107,6 +113,9 @@ struct Meaning {
     targets: targets::Targets,
     dependencies: Vec<Dependency>,
     features: BTreeMap<String, BTreeSet<String>>,
+    rest: BTreeMap<String, String>,
+    /// Sections cargo would have left out.
+    redirecting: Vec<&'static str>,
 }
 
 impl Meaning {
@@ -124,6 +133,8 @@ impl Meaning {
             links: package.get("links").and_then(Value::as_str).map(str::to_owned),
             build: targets::build_scripts(package, context),
             features: features(manifest, &read),
+            rest: rest::read(manifest, package, context.workspace)?,
+            redirecting: rest::LEFT_OUT.into_iter().filter(|name| !is_source && manifest.contains_key(*name)).collect(),
             dependencies: read.kept,
             targets,
             name,
@@ -160,6 +171,14 @@ impl Meaning {
             if self.features.get(name) != original.features.get(name) {
                 note(Part::Features, format!("feature {name:?} differs"));
             }
+        }
+        for name in self.rest.keys().chain(original.rest.keys()).collect::<BTreeSet<_>>() {
+            if self.rest.get(name) != original.rest.get(name) {
+                note(Part::Other, format!("{name} differs"));
+            }
+        }
+        for name in &self.redirecting {
+            note(Part::Registry, format!("[{name}] is in the published manifest"));
         }
         dependencies::compare(&self.dependencies, &original.dependencies, &mut note);
         found

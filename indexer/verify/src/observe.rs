@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use git2::Oid;
-use schema::{FindingCode, Inspection, Reason, Severity};
+use schema::{FindingCode, Inspection, Reason, Severity, Timestamp};
 use serde_json::{Value, json};
 
 use crate::archive::Archive;
@@ -15,6 +15,7 @@ use crate::examine::{Candidate, Examination};
 use crate::facts::{
     DifferingFile, ExtraFile, Facts, FilesFacts, FilesStatus, ManifestOutcome, ManifestStatus, RepositoryStatus,
 };
+use crate::generated::is_generated;
 use crate::judge::reason;
 use crate::lock::{Oddity, Registry, oddities};
 use crate::manifest::{Context, NotCompared, differences};
@@ -37,12 +38,21 @@ pub(crate) fn registry_findings(inspection: &Inspection) -> Vec<Reason> {
 }
 
 /// Step 11.
-pub(crate) fn lock(archive: &Archive<'_>, registry: Option<&dyn Registry>, observed: &mut Vec<Reason>) {
+pub(crate) fn lock(
+    archive: &Archive<'_>,
+    published_at: Option<Timestamp>,
+    registry: Option<&dyn Registry>,
+    observed: &mut Vec<Reason>,
+) {
     let Some(text) = archive.text("Cargo.lock") else { return };
-    observed.extend(oddities(&text, registry).into_iter().map(|oddity| match oddity {
+    observed.extend(oddities(&text, published_at, registry).into_iter().map(|oddity| match oddity {
         Oddity::Unreadable(why) => reason("lock.unreadable", Severity::Low, json!({ "why": why })),
         Oddity::Foreign { name, origin } => {
             reason("lock.foreign-source", Severity::Medium, json!({ "package": name, "origin": origin }))
+        }
+        Oddity::Newer { name, num, published_at } => {
+            let detail = json!({ "package": name, "num": num, "published_at": published_at });
+            reason("lock.newer-than-publish", Severity::Medium, detail)
         }
         Oddity::Checksum { name, num, locked, registry } => {
             let detail = json!({ "package": name, "num": num, "locked": locked, "registry": registry });
@@ -170,12 +180,15 @@ fn files(
             }
             Standing::Extra | Standing::Unverified => {
                 let seen = seen(*standing == Standing::Extra)?;
+                let bytes = archive.read(path);
+                let folder = &comparison.package.folder;
                 let file = ExtraFile {
                     path: path.clone(),
                     class: settled_class(classes, path, seen),
                     sha256: entry.sha256,
                     seen,
-                    binary: archive.read(path).is_some_and(|bytes| is_compiled(&bytes)),
+                    binary: bytes.as_deref().is_some_and(is_compiled),
+                    generated: is_generated(&comparison.snapshot, folder, path, bytes.as_deref()),
                 };
                 if *standing == Standing::Extra { files.extra.push(file) } else { files.unverified.push(file) }
             }
@@ -274,7 +287,7 @@ fn manifest(
         Ok(found) => {
             for difference in found {
                 let severity = match difference.part {
-                    crate::manifest::Part::Edition => Severity::Medium,
+                    crate::manifest::Part::Edition | crate::manifest::Part::Other => Severity::Medium,
                     _ => Severity::High,
                 };
                 let detail = json!({ "note": difference.note });

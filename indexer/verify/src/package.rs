@@ -5,7 +5,10 @@ use std::rc::Rc;
 use toml::{Table, Value};
 
 use crate::VerifyError;
-use crate::tree::{Snapshot, join};
+use crate::tree::{Found, Snapshot, join};
+
+/// Manifests kept parsed: a search meets the same ones in many commits.
+const MAX_PARSED: usize = 4096;
 
 /// A package in a commit.
 #[derive(Clone, Debug)]
@@ -60,8 +63,16 @@ pub(crate) fn by_name(snapshot: &Snapshot, name: &str) -> Result<Vec<Package>, V
 }
 
 fn read(snapshot: &Snapshot, folder: &str) -> Option<Rc<Table>> {
-    let bytes = snapshot.read(&join(folder, "Cargo.toml"))?;
-    let text = String::from_utf8(bytes).ok()?;
+    let Found::File { blob, .. } = snapshot.find(&join(folder, "Cargo.toml")) else { return None };
+    let mut parsed = snapshot.repository.memo.parsed.borrow_mut();
+    if parsed.len() >= MAX_PARSED {
+        parsed.clear();
+    }
+    parsed.entry(blob).or_insert_with(|| parse(&snapshot.repository.blob(blob)?)).clone()
+}
+
+fn parse(bytes: &[u8]) -> Option<Rc<Table>> {
+    let text = std::str::from_utf8(bytes).ok()?;
     text.trim_start_matches('\u{feff}').parse::<Table>().ok().map(Rc::new)
 }
 

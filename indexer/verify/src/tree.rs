@@ -139,6 +139,10 @@ impl Snapshot {
     fn entry(&self, tree: Oid, name: &str) -> Option<(Oid, ObjectType, i32)> {
         let tree = self.repository.git.find_tree(tree).ok()?;
         let entry = tree.get_name(name)?;
+        // git makes no tree with two entries of one name; which of them a person is shown depends on who shows it.
+        if !self.repository.has_plain_names(&tree) {
+            return None;
+        }
         Some((entry.id(), entry.kind()?, entry.filemode_raw()))
     }
 

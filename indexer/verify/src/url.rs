@@ -70,24 +70,40 @@ pub(crate) enum Forge {
 /// # Errors
 /// When it leads to no git repository by its shape alone.
 pub fn normalise(text: &str) -> Result<NormalisedUrl, NoRepository> {
+    let found = read(text)?;
+    // What is stored is read again one day: an address that does not lead to itself is none.
+    let is_itself = read(&found.url).is_ok_and(|again| again.url == found.url);
+    if is_itself { Ok(found) } else { Err(NoRepository::Unparseable) }
+}
+
+fn read(text: &str) -> Result<NormalisedUrl, NoRepository> {
     let text = cleaned(text);
     if text.starts_with("hg+") || text.starts_with("svn+") || text.starts_with("bzr+") {
         return Err(NoRepository::NotGit);
     }
     let text = with_scheme(&text).ok_or(NoRepository::Unparseable)?;
-    let parsed = Url::parse(&text).map_err(|_| NoRepository::Unparseable)?;
-    let was_http = parsed.scheme() == "http" || parsed.scheme() == "git";
-    if !["https", "http", "git", "ssh"].contains(&parsed.scheme()) {
+    let (scheme, rest) = text.split_once("://").ok_or(NoRepository::Unparseable)?;
+    let scheme = scheme.to_ascii_lowercase();
+    if !["https", "http", "git", "ssh"].contains(&scheme.as_str()) {
         return Err(NoRepository::Unsupported);
     }
+    // A host means the same in each of them only when it is read as one of the web.
+    let read_as = if scheme == "http" { "http" } else { "https" };
+    let parsed = Url::parse(&format!("{read_as}://{rest}")).map_err(|_| NoRepository::Unparseable)?;
+    let was_http = scheme == "http" || scheme == "git";
     let host = parsed.host_str().ok_or(NoRepository::Unparseable)?.trim_end_matches('.').to_lowercase();
-    let host = host.strip_prefix("www.").map_or(host.clone(), str::to_owned);
+    // The forges serve both; elsewhere the two may be different sites.
+    let plain = host.trim_start_matches("www.");
+    let host = if forge_of(plain)? == Forge::Unknown { host.clone() } else { plain.to_owned() };
+    if host.is_empty() {
+        return Err(NoRepository::Unparseable);
+    }
     let forge = forge_of(&host)?;
-    let port = parsed.port().filter(|_| parsed.scheme() != "ssh" && parsed.scheme() != "git");
+    let port = parsed.port().filter(|_| scheme != "ssh" && scheme != "git");
     let decoded = parsed.path().replace("%7E", "~").replace("%7e", "~");
     let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
     let (path, hint) = split(forge, &parts)?;
-    let scheme = if parsed.scheme() == "http" && forge == Forge::Unknown { "http" } else { "https" };
+    let scheme = if scheme == "http" && forge == Forge::Unknown { "http" } else { "https" };
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     Ok(NormalisedUrl { url: format!("{scheme}://{host}{port}/{path}"), host, path, hint, was_http })
 }
@@ -203,12 +219,18 @@ fn split(forge: Forge, parts: &[&str]) -> Result<(String, Option<String>), NoRep
     }
     let mut path: Vec<&str> = parts[..length.min(parts.len())].to_vec();
     if let Some(last) = path.last_mut() {
-        *last = last.trim_end_matches(".git").trim_end_matches('.');
+        *last = plain_name(last);
     }
     if path.iter().any(|part| part.is_empty() || *part == "..") {
         return Err(NoRepository::Unparseable);
     }
     Ok((path.join("/"), hint))
+}
+
+/// `.git`, and what stands behind an address in a sentence, off, in any order.
+fn plain_name(name: &str) -> &str {
+    let plain = name.trim_end_matches(".git").trim_end_matches(['.', ',', '\'']);
+    if plain == name { name } else { plain_name(plain) }
 }
 
 #[cfg(test)]
@@ -252,6 +274,10 @@ mod tests {
             ),
             ("https://git.example.org/deep/er/r.git/", "https://git.example.org/deep/er/r", None),
             ("https://example.org/git/r", "https://example.org/git/r", None),
+            ("https://www.example.org/git/r", "https://www.example.org/git/r", None),
+            ("https://www.www.github.com/Owner/Repo", github, None),
+            ("https://github.com/Owner/Repo.git'.git,/tree/main", github, Some("main")),
+            ("ssh://git@%2e%2e.example.org/r", "https://...example.org/r", None),
             ("http://git.example.org:8080/r", "http://git.example.org:8080/r", None),
         ] {
             let found = normalise(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
@@ -266,6 +292,8 @@ mod tests {
             ("not a url", NoRepository::Unparseable),
             ("repo", NoRepository::Unparseable),
             ("https://", NoRepository::Unparseable),
+            ("https://./owner/repo", NoRepository::Unparseable),
+            ("https://host.test/+'//", NoRepository::Unparseable),
             ("https://github.com/owner", NoRepository::Unsupported),
             ("https://owner.github.io/repo", NoRepository::Unsupported),
             ("https://docs.rs/a", NoRepository::Unsupported),

@@ -11,9 +11,10 @@ use schema::{
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FollowWrite, Following, Index, InspectionRow, KrateRevision, KrateWrite, Latency,
-    Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows,
-    SignalFacts, SourceState, Store, StoreError, StoredAdvisory, StoredKrate, Work, WorkCount,
+    EventRow, Exposure, ExposurePage, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging, JudgingCursor,
+    JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed,
+    PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
+    StoredKrate, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -115,7 +116,7 @@ failing!(Work {
     deliver(step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Vec<Mark>;
     forget_deliveries() -> ();
     start(mark: Mark, step: Step) -> Option<u32>;
-    postpone(mark: Mark, step: Step, outcome: &Postponed) -> ();
+    postpone(mark: Mark, step: Step, outcome: &Postponed, now: Timestamp) -> ();
     revive(releases: Option<&[ReleaseId]>, now: Timestamp) -> u64;
     open_marks(releases: &[ReleaseId], step: Step) -> Vec<DeadMark>;
     counts() -> Vec<WorkCount>;
@@ -139,7 +140,8 @@ failing!(Checks {
     repositories(releases: &[ReleaseId]) -> Vec<(ReleaseId, Option<String>)>;
     never_checked(releases: &[ReleaseId]) -> Vec<ReleaseId>;
     refs_seen(repository: &str) -> BTreeMap<String, String>;
-    promised(name: &str, num: &str) -> Option<Sha256>;
+    promised(name: &str, num: &str) -> Option<(Sha256, Option<Timestamp>)>;
+    neighbours(release: ReleaseId) -> Vec<String>;
 });
 
 failing!(Advisories {
@@ -171,4 +173,10 @@ failing!(Exposure {
     dependencies_ever(on: &CanonicalName) -> Vec<PastDependency>;
     krate_revisions() -> Vec<KrateRevision>;
     exposure_of(krates: &[i64]) -> ExposurePage;
+});
+
+failing!(Judging {
+    judging() -> Option<JudgingCursor>;
+    last_checks(after: ReleaseId, limit: u32) -> Vec<HeldCheck>;
+    finish_judging(write: &JudgingWrite, now: Timestamp) -> ();
 });

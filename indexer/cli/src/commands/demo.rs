@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use fixtures::World;
-use schema::Clock as _;
-use store::Rows as _;
+use schema::{Clock as _, KrateName, Priority, Step};
+use store::{Index as _, Rows as _, Work as _};
 
 use crate::Exit;
 use crate::args::IndexArgs;
@@ -17,7 +17,10 @@ use crate::{document, opening};
 pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let folder = tempfile::tempdir()?;
     let root = folder.path();
-    let (first, second) = (fixtures::demo::first_day()?, fixtures::demo::world()?);
+    let sources = root.join("sources");
+    let first = fixtures::demo::first_day(&sources)?;
+    let second = fixtures::demo::today(first.clone())?;
+    std::fs::write(root.join("mirrors.toml"), fixtures::demo::mirrors(&sources))?;
     let server = tokio::task::block_in_place(|| first.serve())?;
     let settings = demo_settings(settings, root);
     let selected: Vec<_> = fixtures::demo::SELECTED.iter().map(|(name, num)| format!("{name}@{num}")).collect();
@@ -27,9 +30,10 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     complain("demo: today (one crate is gone, one number has another archive, one crate lost its address)");
     server.set_world(second.clone());
     day(&second, &server.download_url(), root, &selected, &settings).await?;
+    wait_for_source(&settings).await?;
     // Once more, without an address in the index: what was not fetched before has nowhere to come from.
     write_index(&second, root, None)?;
-    index(&["demo-user@1.0.0".to_owned()], &settings).await?;
+    index(&["demo-user@1.0.0".to_owned()], &settings, Sources::LeftAlone).await?;
     print(&second, &settings).await
 }
 
@@ -42,7 +46,23 @@ async fn day(
 ) -> anyhow::Result<()> {
     write_index(world, root, Some(download))?;
     world.write_advisories(&root.join("advisory-db"))?;
-    index(selected, settings).await
+    index(selected, settings, Sources::Checked).await
+}
+
+/// Leaves one release as a sweep finds it: inspected, marked for its source check, and not checked yet.
+async fn wait_for_source(settings: &Settings) -> anyhow::Result<()> {
+    let (name, num) = fixtures::demo::WAITING;
+    let selected = [format!("{name}@{num}")];
+    index(&selected, settings, Sources::LeftAlone).await?;
+    let opened = opening::to_write(settings).await?;
+    let releases = opened.store.releases(&KrateName::parse(name)?.canonical()).await?.unwrap_or_default();
+    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+    for step in [Step::Verify, Step::Publish] {
+        opened.store.mark(&ids, step, Priority::FRESH, SystemClock.now()).await?;
+    }
+    opened.store.close().await;
+    drop(opened);
+    index(&selected, settings, Sources::LeftAlone).await
 }
 
 /// Written anew as a whole, so that what is gone is gone.
@@ -54,8 +74,16 @@ fn write_index(world: &World, root: &Path, download: Option<&str>) -> anyhow::Re
     Ok(world.write_index(&folder, download)?)
 }
 
-async fn index(selected: &[String], settings: &Settings) -> anyhow::Result<()> {
-    let args = IndexArgs { lockfile: None, krates: selected.to_vec(), all_versions: false, no_source: false };
+/// Whether a round looks at sources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    Checked,
+    LeftAlone,
+}
+
+async fn index(selected: &[String], settings: &Settings, sources: Sources) -> anyhow::Result<()> {
+    let no_source = sources == Sources::LeftAlone;
+    let args = IndexArgs { lockfile: None, krates: selected.to_vec(), all_versions: false, no_source };
     // Its exit is about the failures the demo shows on purpose.
     super::index::run_quietly(&args, settings).await?;
     Ok(())
@@ -65,7 +93,7 @@ async fn print(world: &World, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let mut rows = Vec::new();
     for name in world.names().chain(["demo-deleted"]) {
-        rows.extend(opened.store.rows(&schema::KrateName::parse(name)?.canonical()).await?);
+        rows.extend(opened.store.rows(&KrateName::parse(name)?.canonical()).await?);
     }
     rows.sort_by(|a, b| a.canonical.cmp(&b.canonical));
     rows.dedup();
@@ -110,6 +138,7 @@ fn demo_settings(settings: &Settings, root: &Path) -> Settings {
         index: set(root.join("index").display().to_string()),
         archives: set(Vec::new()),
         advisory_db: set(Some(root.join("advisory-db").display().to_string())),
+        mirrors: set(Some(root.join("mirrors.toml"))),
         offline: set(false),
         verbosity: settings.verbosity.min(-1),
         ..settings.clone()

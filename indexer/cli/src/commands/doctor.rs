@@ -83,6 +83,7 @@ fn effective(settings: &Settings) -> Value {
         "mirrors": one(&settings.mirrors),
         "user-agent": one(&settings.user_agent),
         "max-archive-size": one(&settings.max_archive_size),
+        "max-repositories-size": one(&settings.max_repositories_size),
         "offline": one(&settings.offline),
     })
 }

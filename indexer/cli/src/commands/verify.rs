@@ -172,6 +172,9 @@ pub(crate) fn story(check: &SourceCheck) -> Vec<String> {
             if commit.dirty { ", dirty" } else { "" }
         ),
     ];
+    if let Some(to) = &repository.redirected_to {
+        lines.push(format!("redirected to {}", shown(to)));
+    }
     if let Some(matched) = commit.matched {
         let by = commit.found_by.map(|by| format!(", found by {by}")).unwrap_or_default();
         let tag = commit.tag.as_ref().map(|tag| format!(", tag {}", shown(tag))).unwrap_or_default();

@@ -168,7 +168,7 @@ fn fetch_snapshots(
     }
     let Some(facts) = repository.commit_if_there(seen)? else { return Ok(()) };
     let since = format!("refs/heads/snapshot-{}", facts.at.plus_seconds(-A_DAY).date());
-    let offered = git_transport::list_refs(url, options)?;
+    let offered = git_transport::list_refs(url, options)?.refs;
     let is_new = |name: &str| name.starts_with("refs/heads/snapshot-") && name >= since.as_str();
     let wanted: Vec<String> = offered
         .into_iter()

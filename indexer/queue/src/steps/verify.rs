@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::inspect::{CrateArchive, Expected, unpack_entries};
-use ::verify::{CachedRepositories, Registry, SourceCheck, Subject};
+use ::verify::{CachedRepositories, Promised, Registry, SourceCheck, Subject};
 use bytes::Bytes;
-use schema::{ArchiveFacts, Inspection, Release, Sha256, SourceSummary, Step};
+use schema::{ArchiveFacts, Inspection, Release, SourceSummary, Step};
 use store::{CheckRow, InspectionRow, Mark, Store};
 use tokio::runtime::Handle;
 
@@ -62,7 +62,7 @@ fn check_one(
     handle: &Handle,
 ) -> Result<(), QueueError> {
     let Some(loaded) = handle.block_on(load(engine, mark))? else { return Ok(()) };
-    let Loaded { release, inspection, archive, earlier_refs } = loaded;
+    let Loaded { release, inspection, archive, earlier_refs, neighbours } = loaded;
     let expected = Expected { name: release.key.name.clone(), num: release.key.num.clone() };
     let files = CrateArchive::new(archive, &expected, engine.options.inspect_limits.clone());
     let subject = Subject {
@@ -75,6 +75,7 @@ fn check_one(
     };
     let registry = KnownRegistry { store: engine.store.as_ref(), handle };
     let options = ::verify::Options {
+        neighbours: &neighbours,
         earlier_refs: Some(&earlier_refs),
         registry: Some(&registry),
         ..::verify::Options::default()
@@ -89,6 +90,8 @@ struct Loaded {
     inspection: Inspection,
     archive: Bytes,
     earlier_refs: BTreeMap<String, String>,
+    /// What other versions name as their repository.
+    neighbours: Vec<String>,
 }
 
 /// What a check needs; `None` when the release was never inspected, for then inspecting marks this step again.
@@ -103,9 +106,10 @@ async fn load(engine: &Engine, mark: Mark) -> Result<Option<Loaded>, QueueError>
         Some(key) => engine.store.refs_seen(&key).await?,
         None => BTreeMap::new(),
     };
+    let neighbours = engine.store.neighbours(release.id).await?;
     let files = unpack_entries(&entries).map_err(|error| QueueError::Missing(error.to_string()))?;
     let inspection = inspection_of(&release, row, files);
-    Ok(Some(Loaded { release, inspection, archive, earlier_refs }))
+    Ok(Some(Loaded { release, inspection, archive, earlier_refs, neighbours }))
 }
 
 fn inspection_of(release: &Release, row: InspectionRow, files: Vec<schema::Entry>) -> Inspection {
@@ -136,12 +140,12 @@ async fn store_check(engine: &Engine, mark: Mark, check: &SourceCheck) -> Result
         document,
     };
     let refs: Vec<_> = check.refs.iter().map(|seen| (seen.name.clone(), seen.commit.to_string())).collect();
-    let next_look = recheck_at(n_before, check.verdict, now);
+    let next_look = recheck_at(n_before, check, now);
     engine.store.finish_check(mark, &row, &refs, next_look, now).await?;
     Ok(())
 }
 
-fn summary(check: &SourceCheck) -> SourceSummary {
+pub(crate) fn summary(check: &SourceCheck) -> SourceSummary {
     let (repository, commit) = (&check.facts.repository, &check.facts.commit);
     let matched = commit.matched.map(|matched| matched.to_string());
     SourceSummary {
@@ -171,8 +175,9 @@ impl Registry for KnownRegistry<'_> {
         follow::is_public_registry(source)
     }
 
-    fn checksum(&self, name: &str, num: &str) -> Option<Sha256> {
+    fn promised(&self, name: &str, num: &str) -> Option<Promised> {
         // An unknown package is no finding, and a store that fails here fails the whole check a moment later.
-        self.handle.block_on(self.store.promised(name, num)).ok().flatten()
+        let (checksum, published_at) = self.handle.block_on(self.store.promised(name, num)).ok().flatten()?;
+        Some(Promised { checksum, published_at })
     }
 }

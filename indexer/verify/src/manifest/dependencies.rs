@@ -25,6 +25,8 @@ pub(crate) struct Dependency {
     pub optional: bool,
     /// Whether its default features are on.
     pub default_features: bool,
+    /// Whatever else it says; where the source is taken from stands only in source manifests.
+    pub other: Vec<String>,
     /// Another registry: its index, or `name:…` where only the name is known.
     pub registry: Option<String>,
 }
@@ -132,11 +134,33 @@ fn read_tables(
                 features: features.filter_map(Value::as_str).map(str::to_owned).collect(),
                 optional: value.get("optional").and_then(Value::as_bool).unwrap_or(false),
                 default_features: default_features.and_then(Value::as_bool).unwrap_or(true),
+                other: other(&value, is_source),
                 registry: text("registry-index").or_else(|| text("registry").map(|name| format!("name:{name}"))),
             });
         }
     }
     Ok(())
+}
+
+/// What is said of a dependency beyond what is compared by meaning. In a published manifest a path would be one inside
+/// the archive.
+fn other(value: &Table, is_source: bool) -> Vec<String> {
+    const KNOWN: [&str; 10] = [
+        "version",
+        "package",
+        "features",
+        "optional",
+        "default-features",
+        "default_features",
+        "registry",
+        "registry-index",
+        "workspace",
+        "public",
+    ];
+    const PLACES: [&str; 6] = ["path", "git", "branch", "tag", "rev", "base"];
+    let is_known = |name: &str| KNOWN.contains(&name) || (is_source && PLACES.contains(&name));
+    let left = value.iter().filter(|(name, _)| !is_known(name));
+    left.map(|(name, value)| format!("{name} = {value}")).collect()
 }
 
 /// The dependency as one table, what it inherits inlined by cargo's rules.

@@ -11,6 +11,8 @@ use crate::classify::tidy;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Targets {
     library: Option<String>,
+    library_name: String,
+    crate_types: BTreeSet<String>,
     is_proc_macro: bool,
     binaries: BTreeMap<String, String>,
 }
@@ -21,6 +23,8 @@ impl Targets {
         let library = |targets: &Self| targets.library.clone().unwrap_or_default();
         vec![
             ("library", library(self), library(source)),
+            ("library's name", self.library_name.clone(), source.library_name.clone()),
+            ("crate types", format!("{:?}", self.crate_types), format!("{:?}", source.crate_types)),
             ("proc-macro", self.is_proc_macro.to_string(), source.is_proc_macro.to_string()),
             ("binaries", format!("{:?}", self.binaries), format!("{:?}", source.binaries)),
         ]
@@ -35,10 +39,16 @@ pub(super) fn read(manifest: &Table, package: &Table, name: &str, edition: &str,
     let flag = |key: &str| lib.and_then(|lib| lib.get(key)).and_then(Value::as_bool) == Some(true);
     let crate_types =
         lib.and_then(|lib| lib.get("crate-type").or_else(|| lib.get("crate_type"))).and_then(Value::as_array);
-    let typed = crate_types.into_iter().flatten().any(|kind| kind.as_str() == Some("proc-macro"));
+    let crate_types: BTreeSet<String> =
+        crate_types.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let typed = crate_types.contains("proc-macro");
+    let named = lib.and_then(|lib| lib.get("name")).and_then(Value::as_str);
+    let library = path.filter(|path| (context.has_file)(path));
     Targets {
-        library: path.filter(|path| (context.has_file)(path)),
+        library_name: library.as_ref().map_or_else(String::new, |_| named.unwrap_or(name).replace('-', "_")),
+        library,
         is_proc_macro: flag("proc-macro") || flag("proc_macro") || typed,
+        crate_types: crate_types.into_iter().filter(|kind| kind != "lib" && kind != "proc-macro").collect(),
         binaries: binaries(manifest, package, name, edition, context),
     }
 }

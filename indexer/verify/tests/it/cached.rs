@@ -17,6 +17,7 @@ fn cache(folder: &std::path::Path, mirrors: &str) -> CachedRepositories {
         allow_http: false,
         mirrors: Mirrors::parse(mirrors).unwrap(),
         limits: Limits::default(),
+        max_bytes: verify::DEFAULT_MAX_BYTES,
     };
     CachedRepositories::new(folder.join("cache"), options)
 }

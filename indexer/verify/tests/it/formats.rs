@@ -125,6 +125,56 @@ fn submodules_are_followed_to_their_own_repository() {
 }
 
 #[test]
+fn submodules_of_submodules_are_followed_three_deep_and_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let modules = |name: &str| text(&format!("[submodule \"s\"]\n\tpath = s\n\turl = https://forge.test/o/{name}\n"));
+    // The innermost first: each holds the next one at `s`, and a file.
+    let mut inner: Option<(String, String)> = None;
+    let mut repositories = BTreeMap::new();
+    for depth in (1..=4).rev() {
+        let name = format!("inner{depth}");
+        let repo = SourceRepo::create(&folder.path().join(&name)).unwrap();
+        let mut files = vec![("a.c", text("int a;\n"))];
+        if let Some((name, commit)) = &inner {
+            files.extend([("s", Node::Submodule(commit.clone())), (".gitmodules", modules(name))]);
+        }
+        let commit = repo.commit("main", &files, PUBLISHED - 99).unwrap();
+        repositories.insert(format!("https://forge.test/o/{name}"), opened(&repo));
+        inner = Some((name, commit));
+    }
+    let (name, commit) = inner.unwrap();
+    let mut lab = Lab::new();
+    let commit = lab.commit(&tree_with(&[("s", Node::Submodule(commit)), (".gitmodules", modules(&name))]));
+    lab.claims(&commit);
+    repositories.insert("https://forge.test/o/sample".to_owned(), opened(&lab.repo));
+    let several = Several(repositories);
+    lab.file("s/s/s/a.c", "int a;\n");
+    expect(&lab.check_with(&several), Verdict::Verified, &[]);
+    lab.file("s/s/s/a.c", "int evil;\n");
+    expect(&lab.check_with(&several), Verdict::Mismatch, &["files.native-differs"]);
+    lab.files.remove("s/s/s/a.c");
+    lab.file("s/s/s/s/a.c", "int a;\n");
+    expect(&lab.check_with(&several), Verdict::NotVerifiable, &["submodule.unverified"]);
+}
+
+#[test]
+fn a_readme_that_the_workspace_gives_is_found() {
+    let root = "[workspace]\nmembers = [\"sample\"]\n[workspace.package]\nreadme = \"docs/README.md\"\n";
+    let manifest = MANIFEST.replace("edition", "readme.workspace = true\nedition");
+    let mut inside = tree_with(&[("Cargo.toml", text(&manifest))]);
+    inside.retain(|(path, _)| *path != "README.md");
+    let mut files = below("sample", &inside);
+    files.extend([("docs/README.md".to_owned(), text("# outside\n")), ("Cargo.toml".to_owned(), text(root))]);
+    let mut lab = Lab::new();
+    let commit = lab.commit(&borrowed(&files));
+    lab.claims_in(&commit, "sample");
+    lab.file("Cargo.toml.orig", &manifest);
+    lab.normalised = Some(manifest.replace("readme.workspace = true", "readme = \"README.md\""));
+    lab.file("README.md", "# outside\n");
+    expect(&lab.check(), Verdict::Verified, &["files.outside-root-copy"]);
+}
+
+#[test]
 fn a_submodule_on_a_private_host_is_not_reached_and_not_believed() {
     let (lab, _inner, _folder) = with_submodule("http://169.254.169.254/inner");
     let several = Several(BTreeMap::from([("https://forge.test/o/sample".to_owned(), opened(&lab.repo))]));

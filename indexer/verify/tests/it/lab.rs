@@ -25,6 +25,8 @@ pub(crate) struct Lab {
     pub(crate) num: &'static str,
     pub(crate) trusted: Option<TrustedPublishing>,
     pub(crate) earlier: BTreeMap<String, String>,
+    pub(crate) given: Option<String>,
+    pub(crate) neighbours: Vec<String>,
     _folder: tempfile::TempDir,
 }
 
@@ -74,6 +76,8 @@ impl Lab {
             num: "1.0.0",
             trusted: None,
             earlier: BTreeMap::new(),
+            given: None,
+            neighbours: Vec::new(),
             _folder: folder,
         }
     }
@@ -139,7 +143,12 @@ impl Lab {
             files: &files,
             trusted: self.trusted.as_ref(),
         };
-        let options = Options { earlier_refs: Some(&self.earlier), ..Options::default() };
+        let options = Options {
+            repository: self.given.as_deref(),
+            neighbours: &self.neighbours,
+            earlier_refs: Some(&self.earlier),
+            ..Options::default()
+        };
         verify::check(&subject, repositories, &Limits::default(), &options).unwrap()
     }
 }

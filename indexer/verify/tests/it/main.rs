@@ -6,3 +6,5 @@ mod cached;
 mod formats;
 mod history;
 mod lab;
+mod network;
+mod unseen;
