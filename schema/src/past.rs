@@ -15,7 +15,7 @@ impl Past {
     /// How a release stood at `at`; `None` when it was not there yet.
     ///
     /// `changes` are those of this release, oldest first. A release that was met in a baseline has no change that brought
-    /// it: it was there since its publication, or since it was first seen, and its first recorded change tells what was before.
+    /// it; its first recorded change tells what was before.
     #[must_use]
     pub fn of(release: &Release, changes: &[Change], at: Timestamp) -> Option<Self> {
         if at < began(release, changes) {
@@ -29,25 +29,40 @@ impl Past {
     }
 }
 
-/// The registry's own time where it says one: what is observed is observed later.
+/// Since when a release was there. A commit says when it brought it; what was observed happened when the line says, at the
+/// latest when it was observed. Of what was met in a baseline the line tells; where that says nothing, or was edited since, it
+/// was there for as long as anybody can ask.
 fn began(release: &Release, changes: &[Change]) -> Timestamp {
-    let brought = changes.first().filter(|change| brings(change.kind)).map(|change| change.at);
-    let told = [brought, release.published_at];
-    told.into_iter().flatten().min().unwrap_or(release.first_seen_at)
+    let published_at = release.published_at;
+    match changes.first().filter(|change| brings(change.kind)) {
+        Some(brought) if brought.commit.is_some() || brought.kind == ChangeKind::ChecksumChanged => brought.at,
+        Some(brought) => published_at.map_or(brought.at, |published_at| published_at.min(brought.at)),
+        None if changes.iter().any(|change| change.fields.iter().any(|field| field == "pubtime")) => BEGINNING,
+        None => published_at.unwrap_or(BEGINNING),
+    }
 }
+
+/// Before anything.
+const BEGINNING: Timestamp = Timestamp::from_micros(i64::MIN);
 
 const fn brings(kind: ChangeKind) -> bool {
     matches!(kind, ChangeKind::Added | ChangeKind::AddedYanked | ChangeKind::ChecksumChanged)
 }
 
 fn deleted_at(release: &Release, until: &[&Change], at: Timestamp) -> Option<Timestamp> {
-    let last = until.iter().rev().find_map(|change| match change.kind {
-        ChangeKind::VersionDeleted | ChangeKind::CrateDeleted => Some(Some(change.at)),
-        ChangeKind::ReAdded => Some(None),
-        _ => None,
-    });
-    // One that another archive took the place of has no change of its own that says so.
-    last.unwrap_or_else(|| release.deleted_at.filter(|deleted_at| *deleted_at <= at))
+    let last = until.iter().rev().find(|change| is_end_or_return(change.kind));
+    match last {
+        Some(end) if end.kind != ChangeKind::ReAdded => Some(end.at),
+        // One that another archive took the place of has no change of its own that says so.
+        last => {
+            let since = last.map_or(BEGINNING, |change| change.at);
+            release.deleted_at.filter(|deleted_at| *deleted_at <= at && *deleted_at >= since)
+        }
+    }
+}
+
+const fn is_end_or_return(kind: ChangeKind) -> bool {
+    matches!(kind, ChangeKind::VersionDeleted | ChangeKind::CrateDeleted | ChangeKind::ReAdded)
 }
 
 #[cfg(test)]
@@ -124,9 +139,34 @@ mod tests {
     fn before_the_first_change_of_a_baseline_stands_what_that_change_replaced() {
         let changes = [change(ChangeKind::Yanked, 2000, Some("v1"), Some("v2"))];
         assert_eq!(shown(&release(None), &changes, 1500), Some(("v1".to_owned(), None)));
-        assert_eq!(shown(&release(None), &changes, 999), None);
+        assert_eq!(shown(&release(None), &changes, 5), Some(("v1".to_owned(), None)), "nobody knows since when");
         let published = Release { published_at: Some(at(5)), ..release(None) };
         assert_eq!(shown(&published, &changes, 999), Some(("v1".to_owned(), None)));
+        assert_eq!(shown(&published, &changes, 4), None);
+    }
+
+    #[test]
+    fn a_commit_knows_better_than_the_line_when_it_brought_it() {
+        // An archive replaced in place keeps its time of publication, and a time may be edited afterwards.
+        let brought =
+            Change { commit: Some("c".to_owned()), ..change(ChangeKind::ChecksumChanged, 30, None, Some("v2")) };
+        let release = Release { published_at: Some(at(5)), ..release(None) };
+        assert_eq!(shown(&release, &[brought], 29), None);
+        // Without commits the line's time is nearer to the truth than the moment of a look.
+        let seen = [change(ChangeKind::Added, 30, None, Some("v1"))];
+        assert_eq!(shown(&release, &seen, 29), Some(("v1".to_owned(), None)));
+    }
+
+    #[test]
+    fn what_came_back_and_was_then_replaced_is_gone() {
+        let changes = [
+            change(ChangeKind::Added, 10, None, Some("v1")),
+            change(ChangeKind::VersionDeleted, 20, Some("v1"), None),
+            change(ChangeKind::ReAdded, 30, None, Some("v1")),
+        ];
+        let release = release(Some(at(40)));
+        assert_eq!(shown(&release, &changes, 35), Some(("v1".to_owned(), None)));
+        assert_eq!(shown(&release, &changes, 40), Some(("v1".to_owned(), Some(40))));
     }
 
     #[test]

@@ -139,7 +139,8 @@ fn a_tombstone_still_depends_and_a_time_before_the_reading_is_not_complete() {
     let pinned = answer["dependents"].as_array().unwrap().iter().find(|row| row["name"] == "pinned").unwrap().clone();
     assert!(pinned["deleted_at"].is_string(), "{pinned}");
     let before = place.json(&["dependents", "bad", "--at", "2020-01-01"]);
-    assert_eq!((&before["complete"], &before["total"]), (&json!(false), &json!(0)));
+    // Lines without times may have been there at any time: they are told, and the answer says that it may be wrong.
+    assert_eq!((&before["complete"], &before["total"]), (&json!(false), &json!(5)));
 }
 
 #[test]

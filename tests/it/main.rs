@@ -36,6 +36,8 @@ mod properties;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rewritten;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod sample;

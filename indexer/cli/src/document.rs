@@ -2,7 +2,7 @@
 
 use schema::{AsOf, DbSummary, Timestamp};
 use serde_json::{Value, json};
-use store::Store;
+use store::{SourceState, Store};
 
 use crate::text::say;
 
@@ -25,11 +25,19 @@ pub(crate) async fn as_of(store: &dyn Store) -> anyhow::Result<AsOf> {
     })
 }
 
-/// Whether every change was seen since the time asked about, so that the answer can lack nothing.
+/// Whether every change around the time asked about was seen, so that the answer can lack nothing: the record must have begun
+/// by then, and must reach to it.
 pub(crate) async fn is_complete(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<bool> {
     let Some(at) = at else { return Ok(true) };
     let sources = store.sources().await?;
-    Ok(!sources.is_empty() && sources.iter().all(|source| source.complete_since.is_some_and(|since| since <= at)))
+    Ok(!sources.is_empty() && sources.iter().all(|source| knows(source, at)))
+}
+
+/// A source that is behind, or failed last, is known up to the commit it stands at; what comes after may be of any date.
+fn knows(source: &SourceState, at: Timestamp) -> bool {
+    let is_current = source.behind_since.is_none() && source.last_error.is_none();
+    let until = if is_current { source.last_success_at } else { source.cursor_at };
+    source.complete_since.is_some_and(|since| since <= at) && until.is_some_and(|until| at <= until)
 }
 
 /// The same in words, for the foot of a table.

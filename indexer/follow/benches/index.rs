@@ -141,6 +141,7 @@ fn rows(batch: &Batch) -> usize {
                 at: batch.at,
                 reading: Reading::Baseline,
                 known_duplicates: &[],
+                also: &[],
             },
         })
         .collect();

@@ -47,6 +47,8 @@ pub struct Context<'a> {
     pub reading: Reading,
     /// Lines of this crate already recorded as `duplicate_line`; they are not recorded again.
     pub known_duplicates: &'a [String],
+    /// Other spellings of the crate whose files were read along: their lines are in the file, and their silence counts.
+    pub also: &'a [KrateName],
 }
 
 /// What follows from one reading of one file, in the order in which it is to be written.
@@ -269,7 +271,7 @@ fn delete_missing(
             continue;
         }
         let name = published_name(line, context);
-        if !stands_in(&name, context.krate) {
+        if !stands_in(&name, context.krate) && !context.also.iter().any(|file| stands_in(&name, file)) {
             continue;
         }
         if present.hidden.may_hide(num, &line.checksum.to_string()) {
@@ -406,6 +408,7 @@ pub(crate) fn lacks_held(stored: &[StoredLine], bytes: &[u8], krate: &KrateName)
         at: Timestamp::from_micros(0),
         reading: Reading::Baseline,
         known_duplicates: &[],
+        also: &[],
     };
     reconcile(stored, Some(bytes), &context).n_deleted() > 0
 }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use schema::{CanonicalName, Change, ChangeKind, DependencyKind, IndexLine, KrateName, Timestamp, VersionNum};
+use schema::{
+    CanonicalName, Change, ChangeKind, DependencyKind, IndexDependency, IndexLine, KrateName, Timestamp, VersionNum,
+};
 use serde::Serialize;
 
 /// How long changes count as one occasion, and how long a crate is young.
@@ -104,15 +106,17 @@ pub enum SignalKind {
 #[must_use]
 pub fn signals(changes: &[&Change], surroundings: &Surroundings<'_>) -> Vec<Signal> {
     let mut found = Vec::new();
+    let mut last_published = surroundings.last_published;
     for change in changes {
         let (Some(num), Some(line)) = (&change.num, &change.line_after) else { continue };
         let signal = |kind| Signal { name: surroundings.krate.clone(), num: num.clone(), at: change.at, kind };
         if is_publication(change.kind) {
             // What was published long ago and is told only now was not silent until now.
             let published_at = IndexLine::parse(line).ok().and_then(|line| line.published_at).unwrap_or(change.at);
-            found.extend(long_silence(published_at, surroundings).map(signal));
+            found.extend(long_silence(published_at, last_published).map(signal));
+            last_published = last_published.max(Some(published_at));
         }
-        if is_publication(change.kind) || change.kind == ChangeKind::MetadataChanged {
+        if is_publication(change.kind) || changes_dependencies(change) {
             found.extend(young_dependencies(line, change, surroundings).into_iter().map(signal));
         }
     }
@@ -143,11 +147,12 @@ fn is_publication(kind: ChangeKind) -> bool {
 }
 
 fn changes_dependencies(change: &Change) -> bool {
-    change.kind == ChangeKind::MetadataChanged && change.fields.iter().any(|field| field == "deps")
+    matches!(change.kind, ChangeKind::MetadataChanged | ChangeKind::ReAdded)
+        && change.fields.iter().any(|field| field == "deps")
 }
 
-fn long_silence(at: Timestamp, surroundings: &Surroundings<'_>) -> Option<SignalKind> {
-    let last = surroundings.last_published?;
+fn long_silence(at: Timestamp, last_published: Option<Timestamp>) -> Option<SignalKind> {
+    let last = last_published?;
     let seconds = (at.as_micros() - last.as_micros()) / 1_000_000;
     (seconds >= SILENCE).then_some(SignalKind::LongSilence { last_published_at: last, days: seconds / A_DAY })
 }
@@ -161,10 +166,13 @@ fn young_dependencies(line: &str, change: &Change, surroundings: &Surroundings<'
     let day_before = change.at.plus_seconds(-A_DAY);
     let mut young = Vec::new();
     let mut known = None;
-    for dependency in line.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Dev) {
+    let counts =
+        |dependency: &&IndexDependency| dependency.kind != DependencyKind::Dev && dependency.registry.is_none();
+    for dependency in line.dependencies.iter().filter(counts) {
         let Ok(name) = KrateName::parse(dependency.package_name()) else { continue };
         let canonical = name.canonical();
-        let Some(began) = surroundings.began.get(&canonical).filter(|began| **began > day_before) else { continue };
+        let is_of_today = |began: &&Timestamp| **began > day_before && **began <= change.at;
+        let Some(began) = surroundings.began.get(&canonical).filter(is_of_today) else { continue };
         let known = known.get_or_insert_with(|| known_dependencies(surroundings.held));
         if canonical == surroundings.krate.canonical() || known.contains(&canonical) {
             continue;

@@ -52,6 +52,7 @@ impl Table {
             at: Timestamp::from_seconds(7),
             reading,
             known_duplicates: &duplicates,
+            also: &[],
         };
         let reconciled = reconcile(&self.rows, text.map(str::as_bytes), &context);
         for decision in &reconciled.decisions {
@@ -268,6 +269,7 @@ fn bytes_that_are_no_text_are_one_bad_line() {
         at: Timestamp::from_seconds(0),
         reading: Reading::Recorded,
         known_duplicates: &[],
+        also: &[],
     };
     let mut bytes = file(&[line("1.0.0", 1)]).into_bytes();
     bytes.extend(b"\xff\xfe\n");
@@ -303,6 +305,7 @@ fn the_absence_of_one_spelling_leaves_the_other_alone() {
         at: Timestamp::from_seconds(0),
         reading: Reading::Recorded,
         known_duplicates: &[],
+        also: &[],
     };
     assert_eq!(reconcile(std::slice::from_ref(&stored), None, &context), Reconciled::default());
     let krate = KrateName::parse("a_b").unwrap();
@@ -337,6 +340,7 @@ fn two_states_of_a_file_are_enough_to_count() {
         at: Timestamp::from_seconds(0),
         reading: Reading::Recorded,
         known_duplicates: &[],
+        also: &[],
     };
     let before = file(&[line("1.0.0", 1), line("1.0.0", 2), line("1.1.0", 3)]);
     let after = file(&[line("1.0.0", 1), yanked("1.0.0", 2), line("1.2.0", 4)]);

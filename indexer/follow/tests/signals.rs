@@ -59,8 +59,14 @@ fn check(states: &[(i64, &[&str])], last_published: Option<i64>, began: &[(&str,
     for pair in states.windows(2) {
         let [(_, before), (second, after)] = pair else { unreachable!() };
         let stored = held(before);
-        let context =
-            Context { krate: &krate, commit: None, at: at(*second), reading: Reading::Recorded, known_duplicates: &[] };
+        let context = Context {
+            krate: &krate,
+            commit: None,
+            at: at(*second),
+            reading: Reading::Recorded,
+            known_duplicates: &[],
+            also: &[],
+        };
         let reconciled = reconcile(&stored, Some(file(after).as_bytes()), &context);
         let changes: Vec<Change> = reconciled.decisions.into_iter().filter_map(|decision| decision.change).collect();
         let changes: Vec<&Change> = changes.iter().collect();

@@ -75,6 +75,24 @@ struct Round<'f> {
     /// As it was when the round began.
     state: SourceState,
     report: FollowReport,
+    gone: Gone,
+}
+
+/// Crates that went within a day of the index's own time: what the brake counts, so that many small losses are one large one.
+#[derive(Default)]
+struct Gone {
+    since: Option<Timestamp>,
+    crates: usize,
+}
+
+impl Gone {
+    fn add(&mut self, at: Timestamp, crates: usize) -> usize {
+        if self.since.is_none_or(|since| at > since.plus_seconds(follow::A_DAY)) {
+            *self = Self { since: Some(at), crates: 0 };
+        }
+        self.crates += crates;
+        self.crates
+    }
 }
 
 impl Follower {
@@ -161,7 +179,7 @@ impl Follower {
         let token = self.store.lead(self.id, &self.holder, now, now.plus_seconds(LEAD_SECONDS)).await?;
         let token = token.ok_or_else(|| QueueError::NotLeading { source_name: self.address.clone() })?;
         let state = self.store.source(&self.address).await?.unwrap_or_default();
-        Ok(Round { follower: self, token, state, report: FollowReport::default() })
+        Ok(Round { follower: self, token, state, report: FollowReport::default(), gone: Gone::default() })
     }
 
     async fn with_source<T: Send + 'static>(
@@ -213,6 +231,10 @@ impl Round<'_> {
             Err(FollowError::BadConfig { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        // An index that had commits and has none any more is no index that stands still.
+        if head.is_none() && cursor.is_some() {
+            return Err(FollowError::EmptyIndex { path: self.follower.address.clone().into() }.into());
+        }
         let look = Look { head: head.map(|head| head.to_string()), download };
         self.follower.store.note_look(self.follower.id, self.token, &look, self.follower.clock.now()).await?;
         self.read(cursor, progress, stop).await
@@ -326,7 +348,7 @@ impl Round<'_> {
     async fn store_group(&mut self, group: Group) -> Result<(), QueueError> {
         let batches = group.into_batches();
         for batch in batches.iter().filter(|batch| batch.reading == Reading::Recorded) {
-            let gone = batch.changed.iter().filter(|file| is_gone(file)).count();
+            let gone = self.gone.add(batch.at, batch.changed.iter().filter(|file| is_gone(file)).count());
             if gone > BELIEVED_CRATES {
                 self.brake(gone, self.follower.store.live_krates().await?.len())?;
             }
@@ -386,11 +408,15 @@ impl Round<'_> {
     fn complete_since(&self, batch: &Batch, is_comparison: bool) -> Option<Timestamp> {
         match batch.step {
             _ if is_comparison => None,
-            Step::Baseline | Step::Reconcile => Some(batch.at),
-            _ if self.state.complete_since.is_none() && self.follower.options.git.start == Start::Beginning => {
-                Some(Timestamp::from_micros(0))
-            }
-            _ => None,
+            Step::Baseline => Some(batch.at),
+            // When things happened that were found all at once is not known.
+            Step::Reconcile => Some(self.follower.clock.now()),
+            _ if self.state.complete_since.is_some() => None,
+            _ => match self.follower.options.git.start {
+                Start::Beginning => Some(Timestamp::from_micros(0)),
+                Start::At(at) => Some(at),
+                Start::Now => None,
+            },
         }
     }
 }

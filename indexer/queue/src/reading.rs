@@ -276,7 +276,7 @@ impl IndexReader {
         };
         let is_folder = matches!(self.index, FileIndex::Dir(_));
         let known_duplicates = held.map_or(&[][..], |held| &held.duplicates);
-        let context = Context { krate: &krate, commit: None, at: now, reading, known_duplicates };
+        let context = Context { krate: &krate, commit: None, at: now, reading, known_duplicates, also: &[] };
         let reconciled = reconcile(&stored, text.as_deref().map(str::as_bytes), &context);
         let believed = certain || is_folder || !is_in_doubt(held, reconciled.n_deleted(), now);
         if believed {

@@ -97,7 +97,8 @@ async fn store_all(path: &Path, files: &[(KrateName, String)]) -> Outcome<()> {
 }
 
 fn write(name: &KrateName, text: &str, now: Timestamp) -> KrateWrite {
-    let context = Context { krate: name, commit: None, at: now, reading: Reading::Baseline, known_duplicates: &[] };
+    let context =
+        Context { krate: name, commit: None, at: now, reading: Reading::Baseline, known_duplicates: &[], also: &[] };
     let decisions = reconcile(&[], Some(text.as_bytes()), &context).decisions;
     let lines = decisions.into_iter().filter_map(|decision| match decision.effect {
         Effect::Insert { generation, line, .. } => {

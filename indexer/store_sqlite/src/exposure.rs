@@ -10,11 +10,11 @@ use crate::error::Failing;
 use crate::row::{get, json, time, unreadable};
 
 /// `?3` is the time asked about, NULL for now. The first later change that tells what was before it tells how it was; of
-/// deletions and returns the last one before the time counts. A release was there from its publication on, or from the
-/// change that brought it, or else from its first sight: as `schema::Past` has it for one release.
+/// deletions and returns the last one before the time counts. Since when a release was there is
+/// as `schema::Past` has it for one release.
 const RELEASES: &str = "SELECT r.id, k.name, r.num,
          CASE WHEN ?3 IS NULL THEN r.yanked ELSE coalesce(
-             (SELECT c.line_before ->> '$.yanked' FROM change AS c WHERE c.release_id = r.id AND c.at > ?3
+             (SELECT coalesce(c.line_before ->> '$.yanked', 0) FROM change AS c WHERE c.release_id = r.id AND c.at > ?3
               AND json_valid(c.line_before) ORDER BY c.seq LIMIT 1), r.yanked) END AS yanked,
          CASE WHEN ?3 IS NULL THEN r.deleted_at
               WHEN r.deleted_at <= ?3 THEN r.deleted_at
@@ -23,11 +23,13 @@ const RELEASES: &str = "SELECT r.id, k.name, r.num,
                     AND c.kind IN ('version_deleted', 'crate_deleted', 're_added') ORDER BY c.seq DESC LIMIT 1)
          END AS deleted_at,
          ?3 IS NULL OR ?3 >= coalesce(
-             min(r.published_at, coalesce((SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id
-                 AND c.kind IN ('added', 'added_yanked', 'checksum_changed')), r.published_at)),
-             (SELECT min(c.at) FROM change AS c WHERE c.release_id = r.id
-                 AND c.kind IN ('added', 'added_yanked', 'checksum_changed')),
-             r.first_seen_at) AS present
+             (SELECT CASE WHEN c.index_commit IS NOT NULL OR c.kind = 'checksum_changed' THEN c.at
+                          ELSE min(c.at, coalesce(r.published_at, c.at)) END
+              FROM change AS c WHERE c.release_id = r.id AND c.kind IN ('added', 'added_yanked', 'checksum_changed')
+              ORDER BY c.seq LIMIT 1),
+             CASE WHEN NOT EXISTS (SELECT 1 FROM change AS c WHERE c.release_id = r.id AND c.fields LIKE '%pubtime%')
+                  THEN r.published_at END,
+             ?3) AS present
      FROM release AS r JOIN krate AS k ON k.id = r.krate_id
      WHERE r.id > ?1 ORDER BY r.id LIMIT ?2";
 

@@ -64,15 +64,18 @@ impl SqliteStore {
         dated(&rows)
     }
 
+    /// What was deleted before that day does not make a crate old: a name that was given up is anybody's.
     async fn began_after(
         &self,
         krates: &[CanonicalName],
         since: Timestamp,
     ) -> Result<Vec<(CanonicalName, Timestamp)>, StoreError> {
         let statement = format!(
-            "SELECT k.canonical, (SELECT min({PUBLISHED}) FROM release AS r WHERE r.krate_id = k.id) AS at
+            "SELECT k.canonical, (SELECT min({PUBLISHED}) FROM release AS r
+                 WHERE r.krate_id = k.id AND (r.deleted_at IS NULL OR r.deleted_at > ?2)) AS at
              FROM krate AS k WHERE k.canonical IN (SELECT value FROM json_each(?1))
-             AND NOT EXISTS (SELECT 1 FROM release AS r WHERE r.krate_id = k.id AND coalesce({PUBLISHED}, 0) <= ?2)"
+             AND NOT EXISTS (SELECT 1 FROM release AS r WHERE r.krate_id = k.id AND coalesce({PUBLISHED}, 0) <= ?2
+                 AND (r.deleted_at IS NULL OR r.deleted_at > ?2))"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
             .bind(json(krates)?)

@@ -133,7 +133,7 @@ fn print(read: &Read, settings: &Settings) {
         }));
         return;
     }
-    say(&format!("{} read in {}", count(report.krates, "crate file"), count(report.batches, "batch")));
+    say(&format!("{} read in {}", count(report.krates, "crate file"), count(report.batches, "commit")));
     for (kind, n) in &report.changes {
         say(&format!("{n:>8} {kind}"));
     }

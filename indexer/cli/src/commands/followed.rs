@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use follow::{GitOptions, GitSource, Start};
 use net::BlockingAgent;
 use queue::{FollowOptions, Follower};
@@ -39,6 +39,10 @@ pub(super) async fn follower(
     store: Arc<dyn Store>,
 ) -> anyhow::Result<Follower> {
     let source = match place {
+        Place::Repository(path) if args.history.is_some() => bail!(
+            "--history fetches into a clone of ours, and {} is read where it is; name it as git+file://…",
+            path.display()
+        ),
         Place::Repository(path) => GitSource::here(path),
         Place::Url(url) => clone_of(url, args, settings)?,
     };

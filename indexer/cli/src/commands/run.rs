@@ -122,7 +122,7 @@ async fn watch_list(
 fn listed(path: &Path) -> anyhow::Result<Vec<KrateName>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read the list of crates {}", path.display()))?;
     let mut names = Vec::new();
-    for (line, n) in text.lines().zip(1..) {
+    for (line, n) in text.trim_start_matches('\u{feff}').lines().zip(1..) {
         let name = line.split('#').next().unwrap_or_default().trim();
         if !name.is_empty() {
             names.push(KrateName::parse(name).with_context(|| format!("read line {n} of {}", path.display()))?);

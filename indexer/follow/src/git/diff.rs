@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use git2::Oid;
-use schema::{CanonicalName, KrateName};
+use schema::KrateName;
 
 use crate::git::repository::IndexRepository;
 use crate::{FollowError, IndexConfig, Quarantined};
@@ -57,19 +57,20 @@ pub(super) fn diff_trees(
 
 /// Puts files that are gone before the others, and makes one of two where a crate's file moved.
 ///
-/// In 2014 paths kept the case of the name; when they were lowered, the same lines left one file and came in another.
+/// In 2014 paths kept the case of the name; when they were lowered, the same lines left one file and came in another. A crate
+/// that gives way to one spelled with the other of `-` and `_` is another crate and has gone.
 fn join_moved(files: Vec<FileDiff>) -> Vec<FileDiff> {
     let (gone, mut there): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.after.is_none());
     let is_new = |file: &FileDiff| file.before.is_none();
-    let mut new: HashMap<CanonicalName, usize> = there
+    let mut new: HashMap<String, usize> = there
         .iter()
         .enumerate()
         .filter(|(_, file)| is_new(file))
-        .map(|(at, file)| (file.name.canonical(), at))
+        .map(|(at, file)| (file.name.index_path(), at))
         .collect();
     let mut joined = Vec::with_capacity(gone.len() + there.len());
     for file in gone {
-        match new.remove(&file.name.canonical()) {
+        match new.remove(&file.name.index_path()) {
             Some(at) => there[at].before = file.before,
             None => joined.push(file),
         }
@@ -142,8 +143,9 @@ impl Walk<'_> {
     fn file(&mut self, name: &[u8], before: Option<Entry<'_>>, after: Option<Entry<'_>>) {
         if self.path.is_empty() {
             if name == IndexConfig::FILE.as_bytes() {
-                self.diff.config =
-                    Some(ConfigDiff { before: before.map(|entry| entry.id), after: after.map(|entry| entry.id) });
+                // A folder, a link or a submodule of that name says nothing.
+                let file = |entry: Option<Entry<'_>>| entry.filter(Entry::is_file).map(|entry| entry.id);
+                self.diff.config = Some(ConfigDiff { before: file(before), after: file(after) });
             }
             return;
         }

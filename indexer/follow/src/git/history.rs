@@ -77,12 +77,25 @@ impl IndexRepository {
             }
         }
         // Without the commit its tree may be there only in part, and a diff against it would invent changes.
-        if seen_at.is_none() {
-            return Err(FollowError::LostCursor { commit: cursor.commit });
-        }
-        let mut rest = history.split_off(newest_root);
+        let Some(seen_at) = seen_at else { return Err(FollowError::LostCursor { commit: cursor.commit }) };
+        // A root that is younger than what was seen is where a new history begins. Otherwise some commits were taken back (an
+        // amended head, a reset, a merge the other way round): what lies behind was read already, and going through it again
+        // would invent deletions and returns. The head's tree tells what is different now.
+        let is_squash = match history.get(newest_root) {
+            Some(root) => self.commit(root.commit)?.at >= seen_at && !self.shares_past(seen, &history)?,
+            None => false,
+        };
+        let begin = if is_squash { newest_root } else { history.len().saturating_sub(1) };
+        let mut rest = history.split_off(begin);
         mark_first(&mut rest);
         Ok(rest)
+    }
+
+    /// Whether any first parent of a commit is part of a history.
+    fn shares_past(&self, commit: Oid, history: &VecDeque<Planned>) -> Result<bool, FollowError> {
+        let known: HashSet<Oid> = history.iter().map(|planned| planned.commit).collect();
+        let chain = self.first_parents(commit, |commit| known.contains(&commit))?;
+        Ok(chain.first().is_some_and(|first| known.contains(first)))
     }
 
     fn whole_history(&self, head: Oid) -> Result<VecDeque<Planned>, FollowError> {

@@ -177,7 +177,7 @@ impl IndexRepository {
     pub(super) fn file(&self, commit: Oid, name: &str) -> Result<Option<Vec<u8>>, FollowError> {
         let tree = self.repository.find_commit(commit).and_then(|commit| commit.tree());
         let tree = tree.map_err(|error| self.error(&format!("read commit {commit} of"), error))?;
-        let id = tree.get_name(name).map(|entry| entry.id());
+        let id = tree.get_name(name).filter(|entry| entry.filemode() & 0o170_000 == 0o100_000).map(|entry| entry.id());
         self.bytes(id)
     }
 

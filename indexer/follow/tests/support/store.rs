@@ -34,6 +34,7 @@ impl Store {
                 at: batch.at,
                 reading: batch.reading,
                 known_duplicates: &known_duplicates,
+                also: &[],
             };
             let rows = self.rows.entry(canonical).or_default();
             let reconciled = reconcile(rows, file.after.as_deref(), &context);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use follow::{Batch, ChangedFile, Context, Question, Reading, Validators, reconcile_all};
-use schema::{CanonicalName, Timestamp};
+use schema::{CanonicalName, KrateName, Timestamp};
 use store::{KrateWrite, StoredKrate};
 
 use crate::QueueError;
@@ -20,7 +20,8 @@ impl Round<'_> {
         let download = follower.options.download && self.state.last_success_at.is_some();
         let now = follower.clock.now();
         let files: Vec<_> = batches.iter().map(|batch| (Origin::of(batch), by_krate(&batch.changed))).collect();
-        let names: Vec<_> = files.iter().flat_map(|(_, files)| files).map(|file| file.name.canonical()).collect();
+        let names: Vec<_> =
+            files.iter().flat_map(|(_, files)| files).map(|krate| krate.file.name.canonical()).collect();
         let mut held: HashMap<CanonicalName, StoredKrate> = HashMap::with_capacity(names.len());
         for some in names.chunks(AT_ONCE) {
             let krates = follower.store.krates(follower.id, some).await?;
@@ -51,54 +52,72 @@ impl Origin {
 }
 
 fn decide_all(
-    files: &[(Origin, Vec<ChangedFile>)],
+    files: &[(Origin, Vec<KrateFile>)],
     held: &HashMap<CanonicalName, StoredKrate>,
     now: Timestamp,
     download: bool,
 ) -> Vec<KrateWrite> {
-    let asked = files.iter().flat_map(|(origin, files)| files.iter().map(move |file| (origin, file)));
+    let asked = files.iter().flat_map(|(origin, krates)| krates.iter().map(move |krate| (origin, krate)));
     let asked: Vec<_> = asked
-        .map(|(origin, file)| (origin, file, held.get(&file.name.canonical())))
+        .map(|(origin, krate)| (origin, krate, held.get(&krate.file.name.canonical())))
         // Nothing is held and nothing is there: a crate that came and went between two trees.
-        .filter(|(_, file, held)| held.is_some() || file.after.is_some())
+        .filter(|(_, krate, held)| held.is_some() || krate.file.after.is_some())
         .collect();
-    let questions: Vec<_> = asked.iter().map(|(origin, file, held)| question(origin, file, *held)).collect();
+    let questions: Vec<_> = asked.iter().map(|(origin, krate, held)| question(origin, krate, *held)).collect();
     let answers = asked.iter().zip(reconcile_all(&questions));
-    let writes = answers.map(|((_, file, held), reconciled)| {
-        let write = krate_write(*held, &file.name, reconciled, Validators::default(), now);
+    let writes = answers.map(|((_, krate, held), reconciled)| {
+        let write = krate_write(*held, &krate.file.name, reconciled, Validators::default(), now);
         KrateWrite { download, ..write }
     });
     writes.collect()
 }
 
-fn question<'a>(origin: &'a Origin, file: &'a ChangedFile, held: Option<&'a StoredKrate>) -> Question<'a> {
+fn question<'a>(origin: &'a Origin, krate: &'a KrateFile, held: Option<&'a StoredKrate>) -> Question<'a> {
     let context = Context {
-        krate: &file.name,
+        krate: &krate.file.name,
+        also: &krate.also,
         commit: Some(&origin.commit),
         at: origin.at,
-        reading: origin.reading,
+        // What another source told of the crate already is history; a baseline must not change it without a word.
+        reading: if held.is_some_and(|held| !held.releases.is_empty()) { Reading::Recorded } else { origin.reading },
         known_duplicates: held.map_or(&[][..], |held| &held.duplicates),
     };
-    Question { stored: held.map(stored_lines).unwrap_or_default(), file: file.after.as_deref(), context }
+    Question { stored: held.map(stored_lines).unwrap_or_default(), file: krate.file.after.as_deref(), context }
+}
+
+/// One crate's file, or the files of its spellings read as one.
+struct KrateFile {
+    file: ChangedFile,
+    also: Vec<KrateName>,
 }
 
 /// The files, each crate once: two files whose names differ only in spelling are two parts of one crate.
-fn by_krate(changed: &[ChangedFile]) -> Vec<ChangedFile> {
-    let mut files: Vec<ChangedFile> = Vec::with_capacity(changed.len());
+fn by_krate(changed: &[ChangedFile]) -> Vec<KrateFile> {
+    let mut files: Vec<KrateFile> = Vec::with_capacity(changed.len());
     let mut at: HashMap<CanonicalName, usize> = HashMap::with_capacity(changed.len());
     for file in changed {
         let position = *at.entry(file.name.canonical()).or_insert(files.len());
         match files.get_mut(position) {
-            None => files.push(ChangedFile { before: None, ..file.clone() }),
-            Some(first) => match (&mut first.after, &file.after) {
-                (Some(lines), Some(more)) => {
-                    lines.push(b'\n');
-                    lines.extend_from_slice(more);
-                }
-                (None, Some(_)) => *first = file.clone(),
-                (_, None) => {}
-            },
+            None => files.push(KrateFile { file: ChangedFile { before: None, ..file.clone() }, also: Vec::new() }),
+            Some(first) => first.join(file),
         }
     }
     files
+}
+
+impl KrateFile {
+    fn join(&mut self, other: &ChangedFile) {
+        match (&mut self.file.after, &other.after) {
+            (Some(lines), Some(more)) => {
+                lines.push(b'\n');
+                lines.extend_from_slice(more);
+                self.also.push(other.name.clone());
+            }
+            (None, Some(_)) => {
+                let gone = std::mem::replace(&mut self.file, ChangedFile { before: None, ..other.clone() });
+                self.also.push(gone.name);
+            }
+            (_, None) => self.also.push(other.name.clone()),
+        }
+    }
 }
