@@ -127,23 +127,21 @@ pub struct Batch {
     pub cursor: Cursor,
 }
 
-/// One crate's file before and after.
+/// One crate's file as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedFile {
     /// Its path in the tree.
     pub path: String,
     /// The crate, in the path's spelling.
     pub name: KrateName,
-    /// The file before; `None` when there was none.
-    pub before: Option<Vec<u8>>,
-    /// The file after; `None` when it is gone.
+    /// The file; `None` when it is gone.
     pub after: Option<Vec<u8>>,
 }
 
 /// Some files of a whole tree, in the order of their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// The files as they are; there is no before.
+    /// The files.
     pub files: Vec<ChangedFile>,
     /// Files too large to be read.
     pub quarantine: Vec<Quarantined>,

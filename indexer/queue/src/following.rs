@@ -322,12 +322,7 @@ impl Round<'_> {
         let held = self.follower.store.live_krates().await?;
         let gone: Vec<_> = held.iter().filter(|name| !present.contains(&name.canonical())).collect();
         self.brake(gone.len(), held.len())?;
-        let file = |name: &schema::KrateName| ChangedFile {
-            path: name.index_path(),
-            name: name.clone(),
-            before: None,
-            after: None,
-        };
+        let file = |name: &schema::KrateName| ChangedFile { path: name.index_path(), name: name.clone(), after: None };
         Ok(gone.into_iter().map(file).collect())
     }
 

@@ -143,30 +143,25 @@ impl IndexRepository {
                 quarantine.push(Quarantined { path: file.path.clone(), line: 0, raw: String::new(), reason });
                 continue;
             }
-            // An oversized file before was never read; without it, a duplicate line may be told again.
-            let size_before = self.size(&odb, file.before)?;
-            let before = if size_before > options.max_file_bytes { None } else { file.before };
-            bytes += size + if before.is_some() { size_before } else { 0 };
-            wanted.push((file, before));
+            bytes += size;
+            wanted.push(file);
         }
         changed.extend(self.read_all(&wanted)?);
         Ok(n_read)
     }
 
-    /// Reads files with what they were before, on every core: inflating is most of the work of a scan.
-    fn read_all(&self, wanted: &[(&FileDiff, Option<Oid>)]) -> Result<Vec<ChangedFile>, FollowError> {
-        let path = self.path();
+    /// Reads files, on every core when they are many: inflating is most of the work of a scan.
+    fn read_all(&self, wanted: &[&FileDiff]) -> Result<Vec<ChangedFile>, FollowError> {
         // Few files, as in an ordinary commit, are read through the handle that is open already.
         if wanted.len() < MANY {
-            return wanted.iter().map(|(file, before)| self.read(file, *before)).collect();
+            return wanted.iter().map(|file| self.read(file)).collect();
         }
-        let read = |handle: &mut Self, (file, before): &(&FileDiff, Option<Oid>)| handle.read(file, *before);
-        on_every_core(wanted, || Self::open(path), read)
+        let path = self.path();
+        on_every_core(wanted, || Self::open(path), |handle, file| handle.read(file))
     }
 
-    fn read(&self, file: &FileDiff, before: Option<Oid>) -> Result<ChangedFile, FollowError> {
-        let (before, after) = (self.bytes(before)?, self.bytes(file.after)?);
-        Ok(ChangedFile { path: file.path.clone(), name: file.name.clone(), before, after })
+    fn read(&self, file: &FileDiff) -> Result<ChangedFile, FollowError> {
+        Ok(ChangedFile { path: file.path.clone(), name: file.name.clone(), after: self.bytes(file.after)? })
     }
 
     pub(super) fn text(&self, id: Option<Oid>) -> Result<Option<String>, FollowError> {

@@ -98,7 +98,7 @@ fn by_krate(changed: &[ChangedFile]) -> Vec<KrateFile> {
     for file in changed {
         let position = *at.entry(file.name.canonical()).or_insert(files.len());
         match files.get_mut(position) {
-            None => files.push(KrateFile { file: ChangedFile { before: None, ..file.clone() }, also: Vec::new() }),
+            None => files.push(KrateFile { file: file.clone(), also: Vec::new() }),
             Some(first) => first.join(file),
         }
     }
@@ -114,7 +114,7 @@ impl KrateFile {
                 self.also.push(other.name.clone());
             }
             (None, Some(_)) => {
-                let gone = std::mem::replace(&mut self.file, ChangedFile { before: None, ..other.clone() });
+                let gone = std::mem::replace(&mut self.file, other.clone());
                 self.also.push(gone.name);
             }
             (_, None) => self.also.push(other.name.clone()),
