@@ -154,3 +154,18 @@ fn an_index_that_lost_its_crates_in_small_steps_is_not_believed_either() {
     let shown = lab.home.json(&["show", "made-up-1", "--at", "2090-01-01"]);
     assert_eq!(shown["complete"], false);
 }
+
+#[test]
+fn what_cannot_be_read_is_listed_where_people_look() {
+    let mut lab = Lab::new();
+    lab.commit(
+        &with(&World::new(), "alpha", "1.0.0").index_file("br/ok/broken", b"{\"name\":\"broken\",\"vers\":\"1.0"),
+    );
+    lab.follow(&[]);
+    let index = lab.path.to_str().unwrap();
+    let status = lab.home.json(&["status"]);
+    assert_eq!((&status["quarantined"], &status["quarantine"][0]["path"]), (&1.into(), &"br/ok/broken".into()));
+    let doctor = lab.home.run(&["--index", index, "doctor"]);
+    assert!(doctor.stdout.contains("br/ok/broken:1") && doctor.stdout.contains("a git index"), "{}", doctor.stdout);
+    assert!(lab.home.run(&["status"]).stdout.contains("br/ok/broken:1"));
+}

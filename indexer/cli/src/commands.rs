@@ -2,6 +2,7 @@
 
 mod advisories;
 mod affected;
+mod attribution;
 mod changes;
 mod demo;
 mod dependents;
@@ -14,6 +15,7 @@ mod followed;
 mod index;
 mod inspect;
 mod migrate;
+mod quarantine;
 mod retry;
 mod run;
 mod scan;

@@ -10,6 +10,7 @@ use semver::{Version, VersionReq};
 use serde_json::{Value, json};
 use store::Store;
 
+use super::attribution::attribution;
 use crate::args::DependentsArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
@@ -56,6 +57,11 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     } else {
         print(&rows, settings);
         say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
+    }
+    if let (Some(id), false) = (&args.advisory, settings.json || args.csv) {
+        for line in store.advisories_by_id(id).await?.iter().filter_map(|stored| attribution(&stored.facts)) {
+            say(&line);
+        }
     }
     if n_pending > 0 && args.advisory.is_some() {
         complain(&format!("note: {n_pending} releases of {name} are not matched yet and count as not affected here"));

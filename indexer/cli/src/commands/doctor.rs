@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+use follow::{CargoSettings, GitSource, IndexAddress, Start};
 use schema::{Clock as _, KrateName};
 use serde_json::{Value, json};
 use store::{Advisories as _, Index as _, Quarantined, Work as _};
 use store_sqlite::SqliteStore;
 
+use super::quarantine;
 use crate::clock::SystemClock;
 use crate::settings::{Setting, Settings};
 use crate::text::{chain, say, shown};
@@ -35,7 +38,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
                 json!({ "check": check.what, "ok": ok, "says": says })
             })
             .collect();
-        let quarantine: Vec<_> = quarantined.iter().map(as_json).collect();
+        let quarantine: Vec<_> = quarantined.iter().map(quarantine::as_json).collect();
         document::print(json!({ "settings": effective(settings), "checks": checks, "quarantine": quarantine }));
     } else {
         for (name, value) in effective(settings).as_object().into_iter().flatten() {
@@ -53,8 +56,7 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
             }
         }
         for bad in &quarantined {
-            let entry = &bad.entry;
-            say(&format!("       {} {}:{}: {}", bad.origin, shown(&entry.path), entry.line, shown(&entry.reason)));
+            say(&quarantine::words(bad));
         }
     }
     Ok(if n_bad == 0 { Exit::Done } else { Exit::Failed })
@@ -146,6 +148,11 @@ async fn index(settings: &Settings) -> Check {
 
 /// Asks for `config.json` and for one crate that every index of the public registry has.
 async fn try_index(settings: &Settings) -> anyhow::Result<String> {
+    match IndexAddress::parse(&settings.index.value, &CargoSettings::default())? {
+        IndexAddress::Repository(path) => return git_index(GitSource::here(&path), &path.display().to_string()),
+        IndexAddress::Git(url) => return git_url(url.as_str(), settings),
+        IndexAddress::Sparse(_) | IndexAddress::Directory(_) => {}
+    }
     let agent = opening::agent(settings)?;
     let (index, address) = opening::index(settings, &agent)?;
     let config = index.config().await?;
@@ -161,9 +168,20 @@ async fn try_index(settings: &Settings) -> anyhow::Result<String> {
     Ok(format!("{address}: {has}; {download}"))
 }
 
-fn as_json(bad: &Quarantined) -> Value {
-    json!({
-        "origin": bad.origin, "path": bad.entry.path, "line": bad.entry.line, "reason": bad.entry.reason,
-        "raw": bad.entry.raw, "first_seen_at": bad.first_seen_at,
-    })
+fn git_index(mut source: GitSource, address: &str) -> anyhow::Result<String> {
+    let head = tokio::task::block_in_place(|| source.look(Start::Now, None))?;
+    let head = head.with_context(|| format!("{address} is a repository without a commit"))?;
+    Ok(format!("{address}: a git index, its head is {head}"))
+}
+
+/// Lists the refs; nothing is fetched for the sake of a check.
+fn git_url(url: &str, settings: &Settings) -> anyhow::Result<String> {
+    let options = git_transport::GitOptions {
+        addresses: net::Addresses::Any,
+        allow_file: true,
+        agent: Some(net::BlockingAgent::new(opening::agent_options(settings))?),
+        ..git_transport::GitOptions::default()
+    };
+    let listing = tokio::task::block_in_place(|| git_transport::list_refs(url, &options))?;
+    Ok(format!("{url}: a git index, it answers with {}", crate::text::count(listing.refs.len(), "ref")))
 }

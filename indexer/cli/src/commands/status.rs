@@ -4,13 +4,17 @@ use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
 use store::{Index as _, Rows as _, SourceState, Work as _};
 
+use super::quarantine;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell, number};
-use crate::text::{complain, say, shown};
+use crate::text::{complain, count, say, shown};
 use crate::{Exit, document, opening};
 
 mod latency;
+
+/// So much of the quarantine is shown here.
+const SHOWN: usize = 5;
 
 pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
@@ -41,6 +45,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
             "as_of": as_of, "ready": troubles.is_empty(), "troubles": troubles, "latency": latency.as_json(),
             "crates": krates, "releases": releases, "live_releases": live, "dependencies": dependencies,
             "sources": sources, "work": work, "dead": dead, "rows": rows, "quarantined": quarantined.len(),
+            "quarantine": quarantined.iter().map(quarantine::as_json).collect::<Vec<_>>(),
         }));
         return Ok(exit);
     }
@@ -62,7 +67,13 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
         say(&format!("given up: {} of {} after {} tries: {error}", mark.step, mark.key, mark.tries));
     }
     if !quarantined.is_empty() {
-        say(&format!("{} lines or files cannot be read; see `provenance doctor`", quarantined.len()));
+        say(&format!("{} cannot be read:", count(quarantined.len(), "line or file")));
+        for bad in quarantined.iter().take(SHOWN) {
+            say(&quarantine::words(bad));
+        }
+        if quarantined.len() > SHOWN {
+            say("       … and more; `provenance doctor` lists them all");
+        }
     }
     for trouble in &troubles {
         complain(&format!("not ready: {trouble}"));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::{MatchRow, Store, StoredAdvisory};
 
 use super::words;
+use crate::commands::attribution::attribution;
 use crate::commands::state;
 use crate::settings::Settings;
 use crate::text::{count, say, shown};
@@ -145,6 +146,9 @@ impl Difference {
     fn print(&self) -> anyhow::Result<()> {
         for (word, stored) in self.added().map(|one| ("added", one)).chain(self.removed().map(|one| ("removed", one))) {
             say(&format!("{word:>8} {} {} in {}", stored.facts.id, stored.facts.kind, shown(&stored.facts.package)));
+            if let Some(line) = attribution(&stored.facts) {
+                say(&format!("         {line}"));
+            }
         }
         for (before, after) in self.moved() {
             say(&format!("   moved {} from {} to {}", after.facts.id, shown(&before.path), shown(&after.path)));

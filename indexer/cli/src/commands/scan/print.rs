@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::Scan;
 use crate::clock::SystemClock;
+use crate::commands::attribution::attribution;
 use crate::document;
 use crate::settings::Settings;
 use crate::table::{self, cell, number};
-use crate::text::{say, shown};
+use crate::text::say;
 
 /// What the reports rest on.
 pub(super) struct Context {
@@ -136,9 +137,8 @@ pub(super) fn tables(scan: &Scan, context: &Context, limit: usize, settings: &Se
 fn foot(scan: &Scan, context: &Context, limit: usize) {
     let named = scan.stuck.iter().take(limit).map(|one| &one.facts);
     let named = named.chain(scan.malware.iter().take(limit).map(|one| &one.facts));
-    for facts in named.filter(|facts| facts.licence != Licence::Cc0) {
-        let source = facts.url.as_deref().unwrap_or("the database");
-        say(&format!("* {}: facts under {}, from {}", shown(&facts.id.0), facts.licence, shown(source)));
+    for line in named.filter_map(attribution) {
+        say(&format!("* {line}"));
     }
     say(&format!(
         "\nlooked at {} releases and {} dependencies in {:.1} s; their graph takes {} MiB",
