@@ -23,8 +23,9 @@ impl Past {
         }
         let (until, after): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.at <= at);
         let told = until.iter().rev().find_map(|change| change.line_after.as_ref());
-        let line =
-            told.or_else(|| after.iter().find_map(|change| change.line_before.as_ref())).unwrap_or(&release.line);
+        // The next change tells what it replaced, or what it brought when it is the one that brought it.
+        let next = || after.iter().find_map(|change| change.line_before.as_ref().or(change.line_after.as_ref()));
+        let line = told.or_else(next).unwrap_or(&release.line);
         Some(Self { line: line.clone(), deleted_at: deleted_at(release, &until, at) })
     }
 }
