@@ -106,6 +106,11 @@ fn web_url(text: &str, url: &str) -> Result<Url, FollowError> {
     }
 }
 
+/// A source is known by its address: one folder must not be several sources, however it is named.
+fn one_spelling(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Without the last slash, joining a path would replace the last part of the address.
 fn with_slash(mut url: Url) -> Url {
     if !url.path().ends_with('/') {
@@ -124,9 +129,9 @@ fn directory(text: &str, path: &Path) -> Result<IndexAddress, FollowError> {
     let bare = path.join("objects").is_dir() && path.join("HEAD").is_file();
     // A linked work tree or a submodule has a `.git` file instead of a folder.
     if bare || path.join(".git").exists() {
-        Ok(IndexAddress::Repository(path.to_owned()))
+        Ok(IndexAddress::Repository(one_spelling(path)))
     } else {
-        Ok(IndexAddress::Directory(path.to_owned()))
+        Ok(IndexAddress::Directory(one_spelling(path)))
     }
 }
 
@@ -186,6 +191,9 @@ mod tests {
         git2::Repository::init(&path).unwrap();
         assert_eq!(parse(&text).unwrap(), IndexAddress::Repository(path.clone()));
         assert_eq!(parse(&format!("git+file://{text}")).unwrap(), IndexAddress::Repository(path.clone()));
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let other_spelling = format!("{text}/../{name}/./");
+        assert_eq!(parse(&other_spelling).unwrap().to_string(), parse(&text).unwrap().to_string(), "one source");
         git2::Repository::init_bare(path.join("bare")).unwrap();
         assert_eq!(parse(&format!("{text}/bare")).unwrap(), IndexAddress::Repository(path.join("bare")));
     }

@@ -40,7 +40,7 @@ pub(super) async fn follower(
 ) -> anyhow::Result<Follower> {
     let source = match place {
         Place::Repository(path) if args.history.is_some() => bail!(
-            "--history fetches into a clone of ours, and {} is read where it is; name it as git+file://…",
+            "--history fetches into a clone of ours, and {} is read where it is; fetch the old branches into it",
             path.display()
         ),
         Place::Repository(path) => GitSource::here(path),
