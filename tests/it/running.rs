@@ -178,3 +178,26 @@ fn a_brake_leaves_it_running_and_not_at_its_head() {
     assert_eq!(status["live_releases"], 60);
     assert_eq!(running.stop(), Some(0));
 }
+
+#[test]
+fn an_advisory_database_that_never_answers_does_not_keep_it_from_stopping() {
+    let home = Home::new();
+    let path = home.path().join("index.git");
+    GitIndex::create(&path).unwrap().commit(&small_world(), None, "a").unwrap();
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let url = fixtures::git_server::listen(move |_request| {
+        let _ = asked.send(());
+        std::thread::park();
+    });
+    let url = format!("{}/advisory-db", url.unwrap());
+    let args = ["--index", path.to_str().unwrap(), "--advisory-db", &url, "run", "--no-source"];
+    let child = home.command(&args).stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn();
+    let child = child.unwrap();
+    was_asked.recv().unwrap();
+    let told = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("warning"), "it did not wait for the answer to fail: {stderr}");
+}

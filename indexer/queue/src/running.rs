@@ -148,7 +148,10 @@ impl Running {
         loop {
             let now = self.clock.now();
             if now >= chore_at {
-                self.chore.run(self.progress.as_ref()).await;
+                self.do_chore(stop).await;
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 chore_at = now.plus_seconds(seconds(self.options.chore));
             }
             let looked = self.watched.look(self.progress.as_ref(), stop).await;
@@ -168,6 +171,18 @@ impl Running {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(self.pause()) => {}
             }
+        }
+    }
+
+    /// A task of its own: a chore may block, and the word to stop must be heard all the same.
+    async fn do_chore(&self, stop: &CancellationToken) {
+        let (chore, progress) = (Arc::clone(&self.chore), Arc::clone(&self.progress));
+        let task = tokio::spawn(async move { chore.run(progress.as_ref()).await });
+        tokio::select! {
+            done = task => if let Err(failure) = done {
+                tracing::warn!("a chore came to no end: {failure}");
+            },
+            () = stop.cancelled() => {}
         }
     }
 
