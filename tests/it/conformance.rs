@@ -33,9 +33,9 @@ where
     });
     let Some(database) = databases::postgres() else { return };
     runtime.block_on(async {
-        let store = PostgresStore::open(&database.url()).await.unwrap();
-        story(Arc::new(store.clone())).await;
-        store.close().await;
+        let postgres = PostgresStore::open(&database.url()).await.unwrap();
+        story(Arc::new(postgres.clone())).await;
+        postgres.close().await;
     });
 }
 

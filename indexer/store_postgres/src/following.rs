@@ -19,21 +19,27 @@ impl Following for PostgresStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar(
-            "UPDATE source SET fencing = fencing + 1, lease_holder = $2, lease_until = $4
-             WHERE id = $1 AND (lease_holder IS NULL OR lease_holder = $2 OR lease_until <= $3) RETURNING fencing",
-        )
-        .bind(source)
-        .bind(kept(holder))
-        .bind(now.as_micros())
-        .bind(until.as_micros())
-        .fetch_optional(&self.pool)
-        .await
-        .failing_on(self, "take the lead of a source")
+        // On the connection that proves that this process lives: its lead ends with it.
+        let led = self.membership.with(async |member| {
+            sqlx::query_scalar(
+                "UPDATE source SET fencing = fencing + 1, lease_holder = $2, lease_until = $4, lease_number = $5
+                 WHERE id = $1 AND (lease_holder IS NULL OR lease_holder = $2 OR lease_until <= $3
+                     OR lease_number <> $5 AND lease_number NOT IN (SELECT number FROM living_process))
+                 RETURNING fencing",
+            )
+            .bind(source)
+            .bind(kept(holder))
+            .bind(now.as_micros())
+            .bind(until.as_micros())
+            .bind(member.number)
+            .fetch_optional(&mut member.connection)
+            .await
+        });
+        led.await.failing_on(self, "take the lead of a source")
     }
 
     async fn resign(&self, source: i64, token: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE source SET lease_holder = NULL, lease_until = NULL WHERE id = $1 AND fencing = $2")
+        sqlx::query("UPDATE source SET lease_holder = NULL, lease_until = NULL, lease_number = NULL WHERE id = $1 AND fencing = $2")
             .bind(source)
             .bind(token)
             .execute(&self.pool)

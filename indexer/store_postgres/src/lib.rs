@@ -16,11 +16,12 @@ mod membership;
 mod migrating;
 mod numbers;
 mod quarantine;
+mod rehearsal;
 mod results;
 mod revisions;
 mod row;
 mod rows;
-#[cfg(feature = "scratch")]
+#[cfg(any(test, feature = "scratch"))]
 pub mod scratch;
 mod signals;
 mod text;
@@ -112,11 +113,6 @@ impl PostgresStore {
         let shown = without_password(url);
         let options: PgConnectOptions = url.parse().map_err(|source: sqlx::Error| error::opening(&shown, &source))?;
         let options = options.application_name("provenance");
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) }))
-            .connect_lazy_with(options.clone());
         // The pool would try again and again until its time-out; the first connection says at once what is wrong.
         let probe = membership::connect(&options).await.map_err(|source| error::opening(&shown, &source))?;
         let encoding = membership::encoding(probe).await.map_err(|source| error::opening(&shown, &source))?;
@@ -124,7 +120,17 @@ impl PostgresStore {
             let reason = format!("its encoding is {encoding}; make it anew with ENCODING 'UTF8'");
             return Err(StoreError::Open { address: shown, reason });
         }
-        Ok(Self { address: shown.into(), pool, membership: Arc::new(Membership::new(options)) })
+        Ok(Self::over(options, &shown))
+    }
+
+    /// Connects when it is first asked for something.
+    fn over(options: PgConnectOptions, address: &str) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) }))
+            .connect_lazy_with(options.clone());
+        Self { address: address.into(), pool, membership: Arc::new(Membership::new(options)) }
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {

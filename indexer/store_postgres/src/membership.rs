@@ -7,8 +7,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::SESSION;
 
-/// First half of the lock's key; the number of the process is the other one. "prov" in ASCII.
-pub(crate) const LOCKS: i32 = 0x7072_6f76;
+/// First half of the lock's key; the number of the process is the other one. "prov" in ASCII; the view `living_process`
+/// looks for it.
+const LOCKS: i32 = 0x7072_6f76;
 
 /// This process among those that share the database; it joins when it takes its first delivery.
 pub(crate) struct Membership {
@@ -46,12 +47,28 @@ impl Membership {
         let mut held = self.member.lock().await;
         if held.is_none() {
             let mut connection = connect(&self.options).await?;
-            let number: i32 =
-                sqlx::query_scalar("SELECT nextval('worker_number')::integer").fetch_one(&mut connection).await?;
-            sqlx::query("SELECT pg_advisory_lock($1, $2)").bind(LOCKS).bind(number).execute(&mut connection).await?;
+            let mut number: i32;
+            loop {
+                number =
+                    sqlx::query_scalar("SELECT nextval('worker_number')::integer").fetch_one(&mut connection).await?;
+                // Numbers come around: one that is held belongs to somebody who has lived for very long.
+                let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
+                    .bind(LOCKS)
+                    .bind(number)
+                    .fetch_one(&mut connection)
+                    .await?;
+                if is_ours {
+                    break;
+                }
+            }
             *held = Some(Member { number, connection });
         }
         Ok(held)
+    }
+
+    /// How its connection is made.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.options.clone()
     }
 
     /// Leaves; the lock is free when this returns.

@@ -31,7 +31,7 @@ pub struct Server {
     admin: String,
     template: String,
     count: AtomicU32,
-    _cluster: Option<Cluster>,
+    cluster: Option<Cluster>,
 }
 
 /// One database, dropped with this.
@@ -46,8 +46,8 @@ struct Cluster {
 }
 
 impl Server {
-    /// The server named, else the usual one on this machine, else one of our own from the programs in `folders`.
-    /// `None`: there is none.
+    /// The server named, else one of our own from the programs in `folders`, which need not be careful with its files and is
+    /// many times quicker for it, else the usual one on this machine. `None`: there is none.
     ///
     /// # Errors
     /// When the server named cannot be used, or ours cannot be started.
@@ -55,14 +55,22 @@ impl Server {
         if let Some(url) = named {
             return Self::prepare(url.to_owned(), None).await.map(Some);
         }
+        if let Some(programs) = folders.iter().find(|folder| folder.join("initdb").is_file()) {
+            let (cluster, url) = Cluster::start(programs).await?;
+            return Self::prepare(url, Some(cluster)).await.map(Some);
+        }
         for url in USUAL {
             if may_create(url).await {
                 return Self::prepare(url.to_owned(), None).await.map(Some);
             }
         }
-        let Some(programs) = folders.iter().find(|folder| folder.join("initdb").is_file()) else { return Ok(None) };
-        let (cluster, url) = Cluster::start(programs).await?;
-        Self::prepare(url, Some(cluster)).await.map(Some)
+        Ok(None)
+    }
+
+    /// Whether it is one of our own, which ends with this process however it ends.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.cluster.is_some()
     }
 
     /// A fresh database, up to date and empty.
@@ -91,7 +99,7 @@ impl Server {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let n = SERVERS.fetch_add(1, Ordering::Relaxed);
         let template = format!("{PREFIX}_{}_{n}", std::process::id());
-        let server = Self { admin, template, count: AtomicU32::new(0), _cluster: cluster };
+        let server = Self { admin, template, count: AtomicU32::new(0), cluster };
         server.drop_left_behind().await?;
         server.execute(&format!("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", server.template)).await?;
         PostgresStore::open(&server.url_of(&server.template)).await?.close().await;
@@ -117,20 +125,12 @@ impl Server {
     }
 
     async fn execute(&self, statement: &str) -> Result<(), StoreError> {
-        let mut connection = connected(&self.admin).await?;
-        connection.execute(AssertSqlSafe(statement.to_owned())).await.map_err(failed)?;
-        connection.close().await.map_err(failed)
+        execute(&self.admin, statement).await
     }
 
-    /// Runs a statement from where nothing can wait.
-    fn execute_now(&self, statement: &str) {
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                // What cannot be dropped now is dropped by the next run.
-                let _ = runtime.map(|runtime| runtime.block_on(self.execute(statement)));
-            });
-        });
+    /// What cannot be dropped now is dropped by the next run.
+    fn drop_database(&self, name: &str) {
+        let _ = execute_now(&self.admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
     }
 
     fn url_of(&self, database: &str) -> String {
@@ -145,7 +145,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.execute_now(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.template));
+        self.drop_database(&self.template);
     }
 }
 
@@ -155,11 +155,19 @@ impl Database {
     pub fn url(&self) -> String {
         self.server.url_of(&self.name)
     }
+
+    /// Runs a statement in it.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn execute(&self, statement: &str) -> Result<(), StoreError> {
+        execute_now(&self.url(), statement)
+    }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.server.execute_now(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        self.server.drop_database(&self.name);
     }
 }
 
@@ -198,7 +206,7 @@ impl Cluster {
             .arg("-k")
             .arg(&folder)
             .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off"])
-            .args(["-c", "full_page_writes=off"])
+            .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -223,6 +231,23 @@ impl Drop for Cluster {
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
     }
+}
+
+async fn execute(url: &str, statement: &str) -> Result<(), StoreError> {
+    let mut connection = connected(url).await?;
+    connection.execute(AssertSqlSafe(statement.to_owned())).await.map_err(failed)?;
+    connection.close().await.map_err(failed)
+}
+
+/// The same from where nothing can wait.
+fn execute_now(url: &str, statement: &str) -> Result<(), StoreError> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+            runtime.block_on(execute(url, statement))
+        });
+        thread.join().unwrap_or_else(|_| Err(cannot_start(std::io::Error::other("the thread panicked"))))
+    })
 }
 
 async fn may_create(url: &str) -> bool {

@@ -10,7 +10,6 @@ use store::{DeadMark, Mark, Postponed, StoreError, Work, WorkCount};
 
 use crate::PostgresStore;
 use crate::error::Failing;
-use crate::membership::LOCKS;
 use crate::row::{get, ids, key, optional_text, small, time, unreadable, unsigned};
 use crate::text::kept;
 
@@ -198,22 +197,20 @@ impl Work for PostgresStore {
 const OPEN_MARKS: &str = "SELECT d.release_id, k.name, r.num, r.generation, d.step, d.tries, d.last_error, d.dead \
      FROM due AS d JOIN release AS r ON r.id = d.release_id JOIN krate AS k ON k.id = r.krate_id";
 
-/// Processes that hold no lock on their number live no more. `$2` is this one's.
+/// `$1` is this process's number.
 const FORGET_LOST: &str = "UPDATE due SET delivered_until = NULL, delivered_to = NULL
-     WHERE delivered_to IS NOT NULL AND delivered_to <> $2 AND delivered_to NOT IN (
-         SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+     WHERE delivered_to IS NOT NULL AND delivered_to <> $1
+     AND delivered_to NOT IN (SELECT number FROM living_process)";
 
 const FORGET_OWN_AND_LOST: &str = "UPDATE due SET delivered_until = NULL, delivered_to = NULL
-     WHERE delivered_to IS NOT NULL AND (delivered_to = $2 OR delivered_to NOT IN (
-         SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))";
+     WHERE delivered_to IS NOT NULL
+     AND (delivered_to = $1 OR delivered_to NOT IN (SELECT number FROM living_process))";
 
 impl PostgresStore {
     async fn forget(&self, statement: &'static str) -> Result<u64, StoreError> {
-        let forgotten = self.membership.with(async |member| {
-            sqlx::query(statement).bind(i64::from(LOCKS)).bind(member.number).execute(&mut member.connection).await
-        });
+        let forgotten = self
+            .membership
+            .with(async |member| sqlx::query(statement).bind(member.number).execute(&mut member.connection).await);
         Ok(forgotten.await.failing_on(self, "forget deliveries")?.rows_affected())
     }
 

@@ -209,6 +209,13 @@ COMMENT ON COLUMN due.delivered_to IS 'number of that process: it holds the advi
 CREATE SEQUENCE due_token;
 -- Numbers of processes; they come around, so that they fit into the key of an advisory lock.
 CREATE SEQUENCE worker_number AS INTEGER CYCLE;
+-- Each living process holds the advisory lock (0x70726f76, its number); the server frees it when the process dies.
+CREATE VIEW living_process AS
+SELECT objid::bigint::integer AS number
+FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid::bigint = 1886547830 AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+COMMENT ON VIEW living_process IS 'Numbers of the processes that take deliveries and leads, as long as they live.';
 CREATE INDEX due_delivered ON due (delivered_to) WHERE delivered_to IS NOT NULL;
 CREATE INDEX due_next ON due (step, priority, at) WHERE NOT dead;
 
