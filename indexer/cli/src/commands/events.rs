@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use store::{EventRow, Following as _, Index as _};
+use store::EventRow;
 
 use super::changes::as_json;
 use crate::settings::Settings;

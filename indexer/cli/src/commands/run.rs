@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use follow::{CargoSettings, IndexAddress};
 use queue::{Backfill, Chore, IndexReader, Names, Progress, RunOptions, Running, WatchList, Watched};
 use schema::{KrateName, Timestamp};
-use store::{Following as _, Index as _, Store};
-use store_sqlite::SqliteStore;
+use store::Store;
 
-use super::followed::{self, HOLDER, Place};
+use super::followed::{self, Place};
 use crate::args::RunArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
@@ -54,7 +53,7 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
     };
     let outcome = running.run(&stop).await;
     drop(running);
-    store.close().await;
+    opened.close().await;
     outcome?;
     Ok(Exit::Done)
 }
@@ -63,10 +62,10 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
 async fn watched(
     args: &RunArgs,
     settings: &Settings,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     progress: &dyn Progress,
 ) -> anyhow::Result<Arc<dyn Watched>> {
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let address = IndexAddress::parse(&settings.index.value, &CargoSettings::default())?;
     let place = match &address {
         IndexAddress::Repository(path) => Place::Repository(path.clone()),
@@ -84,23 +83,24 @@ async fn watched(
 async fn watch_list(
     args: &RunArgs,
     settings: &Settings,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     progress: &dyn Progress,
 ) -> anyhow::Result<Arc<dyn Watched>> {
     let agent = opening::agent(settings)?;
     let (index, address) = opening::index(settings, &agent)?;
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let (reader, answered) = IndexReader::open(index, &address, memory.clone()).await?;
     if let Err(error) = answered {
         progress.note(&format!("warning: the index does not answer ({error}); it is asked again"));
     }
     let reader = Arc::new(reader.fetching_new());
     let clock = Arc::new(SystemClock);
+    let holder = followed::holder(settings);
     if let Some(path) = &args.lockfile {
         let names = locked::names(path);
         // What is wrong with the file is said now, not in a minute.
         names().map_err(|reason| anyhow::anyhow!(reason))?;
-        let list = WatchList::new(reader, memory, clock, HOLDER, names);
+        let list = WatchList::new(reader, memory, clock, &holder, names);
         return Ok(Arc::new(locked::Locked::new(list, path.clone(), Arc::clone(store))));
     }
     let names: Names = if let Some(path) = args.krates.clone() {
@@ -115,7 +115,7 @@ async fn watch_list(
         }
         Box::new(move || Ok(held.clone()))
     };
-    Ok(Arc::new(WatchList::new(reader, memory, clock, HOLDER, names)))
+    Ok(Arc::new(WatchList::new(reader, memory, clock, &holder, names)))
 }
 
 /// Names, one a line; `#` begins a comment.
@@ -160,7 +160,7 @@ impl Progress for Notes {
 /// The advisory database, looked at now and then.
 struct Advisories {
     settings: Settings,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 #[async_trait]
