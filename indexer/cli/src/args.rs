@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Follow(FollowArgs),
     /// Follow the index for years: look, fetch, inspect, check, match and publish, until SIGTERM
     Run(RunArgs),
+    /// Answer over HTTP, until SIGTERM: the API, badges, the drop-in for advisory pages
+    Serve(ServeArgs),
     /// Do what is due: fetch, inspect, check, match, publish
     Work {
         /// Stop when nothing is due now
@@ -376,6 +378,22 @@ pub(crate) struct RunArgs {
     /// Do not compare archives with the repositories they name
     #[arg(long)]
     pub(crate) no_source: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+/// Where answers are given.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListenArgs {
+    /// Answer over HTTP on this address [default of serve: 127.0.0.1:8080]
+    #[arg(long, env = "PROVENANCE_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use schema::{
     AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, KrateName, Priority, ProvenanceRow, Release, ReleaseId, Sha256,
-    SourceSummary, Step, Timestamp,
+    SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging, JudgingCursor,
-    JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed,
+    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging, JudgingCursor,
+    JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PageRow, Pages, PastDependency, Postponed,
     PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
-    StoredKrate, Work, WorkCount,
+    StoredKrate, VersionRow, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -173,6 +173,16 @@ failing!(Exposure {
     dependencies_ever(on: &CanonicalName) -> Vec<PastDependency>;
     krate_revisions() -> Vec<KrateRevision>;
     exposure_of(krates: &[i64]) -> ExposurePage;
+});
+
+failing!(Pages {
+    revision() -> String;
+    pages(canonical: &CanonicalName, num: &VersionNum) -> Vec<PageRow>;
+    pages_of(releases: &[ReleaseId]) -> Vec<PageRow>;
+    versions(canonical: &CanonicalName) -> Option<Vec<VersionRow>>;
+    with_checksum(checksum: &Sha256) -> Vec<ReleaseId>;
+    feed(after: i64, limit: u32) -> Vec<FeedRow>;
+    last_number() -> i64;
 });
 
 failing!(Judging {

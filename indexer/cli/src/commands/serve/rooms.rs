@@ -1,0 +1,140 @@
+//! What `serve` may not name, put into its hands: the rules of `publish` and `advisories`, and the graph that `queue` keeps.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use advisories::Advisory;
+use async_trait::async_trait;
+use export::{Interval, WayOut};
+use graph::Graph;
+use queue::{LiveGraph, QueueError};
+use schema::{ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
+use serve::{AdvisoryReading, Graphs, HeldGraph, RoomError, Rules};
+use store::{Store, StoredAdvisory};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
+
+use crate::commands::{affected, show};
+
+/// The rules as they are compiled in.
+pub(super) struct OurRules;
+
+impl Rules for OurRules {
+    fn version(&self) -> &'static str {
+        publish::RULES
+    }
+
+    fn unwritten(&self, release: &Release, now: Timestamp) -> ProvenanceRow {
+        show::unwritten(release, now)
+    }
+
+    fn reading(&self, stored: &StoredAdvisory) -> Result<AdvisoryReading, RoomError> {
+        let parsed = parsed(stored)?;
+        let intervals = parsed.ranges().into_iter().map(|range| Interval {
+            introduced: range.introduced.map(|version| version.to_string()),
+            fixed: range.fixed.map(|version| version.to_string()),
+        });
+        Ok(AdvisoryReading {
+            intervals: intervals.collect(),
+            description: description(&stored.text),
+            related: parsed.related,
+            references: parsed.references,
+            categories: parsed.categories,
+        })
+    }
+
+    fn covers(&self, stored: &StoredAdvisory, num: &VersionNum) -> Result<Option<bool>, RoomError> {
+        let parsed = parsed(stored)?;
+        Ok(num.semver().map(|version| parsed.affects(&version)))
+    }
+
+    fn ways_out(
+        &self,
+        of: &[ReleaseId],
+        advisories: &[StoredAdvisory],
+        releases: &[Release],
+    ) -> Result<HashMap<ReleaseId, WayOut>, RoomError> {
+        let standing = advisories.iter().filter(|stored| stored.facts.withdrawn.is_none());
+        let parsed = standing.map(parsed).collect::<Result<Vec<_>, _>>()?;
+        let asked = releases.iter().filter(|release| of.contains(&release.id));
+        let next = affected::next_of_each(asked, releases, &parsed);
+        let way_out = |next: advisories::NextSafe| WayOut { compatible: next.compatible, any: next.any };
+        Ok(next.into_iter().map(|(release, next)| (release, way_out(next))).collect())
+    }
+}
+
+fn parsed(stored: &StoredAdvisory) -> Result<Advisory, RoomError> {
+    queue::parsed(stored).map_err(|error| RoomError::Unreadable {
+        what: format!("advisory {}", stored.facts.id),
+        source: Box::new(error),
+    })
+}
+
+/// What follows the first heading of the file; the fenced front matter before it is facts, not prose.
+fn description(text: &str) -> String {
+    let body = text.rsplit_once("\n```\n").map_or(text, |(_, body)| body).trim_start();
+    let body = body.strip_prefix('#').map_or(body, |rest| rest.split_once('\n').map_or("", |(_, body)| body));
+    body.trim().to_owned()
+}
+
+/// The graph, read when somebody first asks and kept current from then on.
+pub(super) struct Kept {
+    store: Arc<dyn Store>,
+    live: Arc<RwLock<Option<LiveGraph>>>,
+    /// The revision the graph was last brought up to.
+    revision: Mutex<Option<String>>,
+}
+
+impl Kept {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, live: Arc::default(), revision: Mutex::new(None) }
+    }
+
+    async fn bring_up(&self) -> Result<(), QueueError> {
+        let mut revision = self.revision.lock().await;
+        let present = self.store.revision().await?;
+        if revision.as_ref() == Some(&present) {
+            return Ok(());
+        }
+        let store = self.store.as_ref();
+        let mut live = self.live.write().await;
+        match live.as_mut() {
+            Some(live) => {
+                live.refresh(store).await?;
+            }
+            None => *live = Some(LiveGraph::read(store).await?),
+        }
+        *revision = Some(present);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Graphs for Kept {
+    async fn graph(&self, at: Option<Timestamp>) -> Result<HeldGraph, RoomError> {
+        if at.is_some() {
+            let past = queue::read_graph(self.store.as_ref(), at).await.map_err(away)?;
+            return Ok(Box::new(Box::new(past)));
+        }
+        self.bring_up().await.map_err(away)?;
+        let held = Arc::clone(&self.live).read_owned().await;
+        let held = OwnedRwLockReadGuard::try_map(held, |live| live.as_ref().map(LiveGraph::graph));
+        // It was read just now; that it is gone again cannot be.
+        let held = held.map_err(|_| away(QueueError::Missing("the graph of the registry".to_owned())))?;
+        Ok(Box::new(Present(held)))
+    }
+}
+
+/// The present graph, which is not brought up to date while it is looked at.
+struct Present(OwnedRwLockReadGuard<Option<LiveGraph>, Graph>);
+
+impl Deref for Present {
+    type Target = Graph;
+    fn deref(&self) -> &Graph {
+        &self.0
+    }
+}
+
+fn away(error: QueueError) -> RoomError {
+    RoomError::Away(Box::new(error))
+}
