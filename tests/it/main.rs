@@ -28,6 +28,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod judging;
 #[cfg(test)]
 mod live_graph;
@@ -41,6 +43,8 @@ mod rewritten;
 mod running;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod serve;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]

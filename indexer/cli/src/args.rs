@@ -388,6 +388,12 @@ pub(crate) struct ListenArgs {
     /// Answer over HTTP on this address [default of serve: 127.0.0.1:8080]
     #[arg(long, env = "PROVENANCE_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
+    /// Give figures for Prometheus on this address [default: nowhere]
+    #[arg(long, env = "PROVENANCE_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) metrics_listen: Option<String>,
+    /// The secret of those who may say that the index changed; better set in the environment than on the command line
+    #[arg(long, env = "PROVENANCE_HOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub(crate) hook_secret: Option<serve::Secret>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,16 +1,47 @@
 //! The JSON API, version 1: one file per resource, each with its routes and their description.
 
+mod advisories;
+mod checksums;
+mod dependents;
+mod entries;
+mod events;
+mod krates;
+mod osv;
+mod purl;
 mod releases;
+mod source;
+mod summary;
 
 use std::sync::Arc;
 
 use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{ApiError, Service};
 
+pub(crate) use events::{ADDRESS as EVENTS, wants_stream};
+pub(crate) use krates::default_version;
+pub(crate) use purl::Purl;
+pub(crate) use releases::current;
+
 /// The routes of the API.
 pub(crate) fn router() -> Router<Arc<Service>> {
-    releases::router()
+    described().into()
+}
+
+/// The routes with their description: one list, so that neither lacks what the other has.
+pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::default()
+        .merge(krates::router())
+        .merge(releases::router())
+        .merge(source::router())
+        .merge(advisories::router())
+        .merge(dependents::router())
+        .merge(checksums::router())
+        .merge(purl::router())
+        .merge(summary::router())
+        .merge(events::router())
+        .merge(osv::router())
 }
 
 impl Service {

@@ -20,6 +20,13 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// The figures for Prometheus cannot be set up.
+    #[error("cannot set up the figures")]
+    Figures {
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Why a request has no answer; each is a status and a sentence.

@@ -3,24 +3,37 @@
 
 mod answer;
 mod api;
+mod badges;
+mod cache;
 mod error;
 mod extract;
 mod health;
+mod hooks;
 mod limits;
 mod listen;
 mod listing;
+mod metrics;
+mod openapi;
 mod options;
+mod packages;
 mod rooms;
 mod service;
 mod standing;
+mod unstuck;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
 
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
+pub use openapi::document as openapi;
 pub use options::{Secret, ServeOptions};
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, RoomError, Rules};
 pub use service::{Parts, Service};
@@ -28,12 +41,36 @@ pub use standing::Standing;
 
 /// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here.
 ///
-/// The limits around it hold for all of it: the length of an address, the time an answer may take, how many are under way.
+/// What stands around it holds for all of it, from the outside in: requests are counted, bounds are kept, a panic is an answer,
+/// unchanged answers are not sent again, and what anybody may read is kept, compressed.
 pub fn router(service: &Arc<Service>) -> Router {
-    let routes = Router::new().merge(api::router()).merge(health::router());
+    let open =
+        Router::new().merge(api::router()).merge(openapi::router()).merge(packages::router()).merge(badges::router());
+    let routes = Router::new().merge(open.layer(cross_origin())).merge(health::router()).merge(hooks::router());
+    let with = || Arc::clone(service);
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(service), limits::guard))
-        .with_state(Arc::clone(service))
+        .layer(DefaultBodyLimit::max(service.options.max_body))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(with(), cache::keep))
+        .layer(from_fn(cache::conditional))
+        .layer(CatchPanicLayer::custom(limits::panicked))
+        .layer(from_fn_with_state(with(), limits::guard))
+        .layer(from_fn_with_state(with(), metrics::measure))
+        .with_state(with())
+}
+
+/// The router of the other listener: figures for Prometheus, which are not for everybody.
+pub fn metrics_router(service: &Arc<Service>) -> Router {
+    metrics::router(service)
+}
+
+/// What may be read by everybody may be read by every page.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
 }

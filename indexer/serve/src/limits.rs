@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
+use crate::api::EVENTS;
 use crate::{ApiError, Service};
 
-/// Refuses what is too long or too much, and gives up on what takes too long.
+/// Refuses what is too long or too much, and gives up on what takes too long. Events may take long; they have bounds of their own.
 pub(crate) async fn guard(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -19,7 +20,14 @@ pub(crate) async fn guard(
     if length > limit {
         return Err(ApiError::UriTooLong(limit));
     }
-    let Ok(_answer) = service.answers.try_acquire() else { return Err(ApiError::Busy) };
-    let answer = tokio::time::timeout(service.options.answer_time, next.run(request)).await;
-    answer.map_err(|_| ApiError::TooSlow)
+    if request.uri().path() == EVENTS {
+        return Ok(next.run(request).await);
+    }
+    service.bounded(async { Ok(next.run(request).await) }).await
+}
+
+/// A panic is ours to be ashamed of, and one request's only.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("an answer panicked");
+    ApiError::Internal.into_response()
 }

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::unstuck::Unstuck;
 use crate::{ServeError, ServeOptions};
 
 /// After a failed accept (no file descriptor left, say) the next try waits so long.
@@ -57,6 +58,7 @@ impl Listener {
             // Small answers go out at once.
             let _ = stream.set_nodelay(true);
             let service = TowerToHyperService::new(router.clone());
+            let stream = Unstuck::new(stream, options.write_time);
             let connection = protocol.serve_connection(TokioIo::new(stream), service);
             let watched = graceful.watch(connection);
             tokio::spawn(async move {

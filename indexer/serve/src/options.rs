@@ -1,6 +1,8 @@
 //! Every limit of the server, by name, with the reason for its default.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How the server behaves. Sizes are bytes.
@@ -47,16 +49,17 @@ pub struct ServeOptions {
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret.
-    #[must_use]
-    pub const fn new(secret: String) -> Self {
-        Self(secret)
-    }
-
     /// The secret itself, for comparing.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -78,11 +81,11 @@ impl Default for ServeOptions {
             max_answers: 512,
             max_connections: 8192,
             max_streams: 256,
-            max_wait: Duration::from_secs(60),
+            max_wait: Duration::from_mins(1),
             heartbeat: Duration::from_secs(15),
             look: Duration::from_secs(1),
             cache_bytes: 64 << 20,
-            advisories_stale: Duration::from_secs(6 * 3600),
+            advisories_stale: Duration::from_hours(6),
             stop_time: Duration::from_secs(10),
             hook_secret: None,
             hook_every: Duration::from_secs(5),

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use async_trait::async_trait;
 use export::{Interval, WayOut};
 use graph::Graph;
-use schema::{ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
+use schema::{Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use store::StoredAdvisory;
 
 /// The rules of `publish` and `advisories`: pure, so that an answer says what a row would.
@@ -40,6 +40,12 @@ pub trait Rules: Send + Sync {
         advisories: &[StoredAdvisory],
         releases: &[Release],
     ) -> Result<HashMap<ReleaseId, WayOut>, RoomError>;
+
+    /// The files of an archive, as packed when it was inspected.
+    ///
+    /// # Errors
+    /// When the packed list cannot be read.
+    fn entries(&self, packed: &[u8]) -> Result<Vec<Entry>, RoomError>;
 }
 
 /// What an advisory's text says beyond its facts.

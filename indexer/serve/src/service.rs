@@ -1,6 +1,7 @@
 //! What handlers share: the memory, the clock, the rules, the limits, and what is known of the present moment.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use schema::{Clock, ProvenanceRow, Timestamp};
 use store::{PageRow, Store, StoreError};
@@ -8,8 +9,17 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Answers;
+use crate::hooks::HeldNudges;
+use crate::metrics::Metrics;
 use crate::standing::Known;
-use crate::{Graphs, Nudge, Rules, ServeOptions, Standing};
+use crate::{ApiError, Graphs, Nudge, Rules, ServeError, ServeOptions, Standing};
+
+/// Questions that walk the graph of the registry at once; the others wait, each may take a second of one processor.
+const GRAPH_QUESTIONS: usize = 2;
+
+/// Between two times that counted samples are gathered.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What a service is made of.
 pub struct Parts {
@@ -42,6 +52,12 @@ pub struct Service {
     pub(crate) answers: Semaphore,
     /// Streams that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
+    /// Questions to the graph that may still be begun.
+    pub(crate) graph_questions: Semaphore,
+    /// Rendered answers.
+    pub(crate) kept: Answers,
+    pub(crate) metrics: Metrics,
+    pub(crate) nudges: HeldNudges,
     moment: RwLock<Option<Arc<Moment>>>,
     looking: Mutex<()>,
 }
@@ -60,10 +76,16 @@ pub(crate) struct Moment {
 
 impl Service {
     /// Puts the parts together. Nothing is read yet.
-    #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// When the figures cannot be set up, which the names in this program allow.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, ServeError> {
         let Parts { store, clock, rules, graphs, nudge, options, stop } = parts;
-        Arc::new(Self {
+        Ok(Arc::new(Self {
+            graph_questions: Semaphore::new(GRAPH_QUESTIONS),
+            kept: Answers::new(options.cache_bytes),
+            metrics: Metrics::new().map_err(|source| ServeError::Figures { source: Box::new(source) })?,
+            nudges: HeldNudges::default(),
             answers: Semaphore::new(options.max_answers),
             streams: Arc::new(Semaphore::new(options.max_streams)),
             store,
@@ -75,7 +97,7 @@ impl Service {
             stop,
             moment: RwLock::new(None),
             looking: Mutex::new(()),
-        })
+        }))
     }
 
     /// The memory.
@@ -109,6 +131,25 @@ impl Service {
     pub fn row_of(&self, page: PageRow) -> ProvenanceRow {
         let PageRow { release, row } = page;
         row.unwrap_or_else(|| self.rules.unwritten(&release, self.now()))
+    }
+
+    /// An answer within the bounds that hold for every one: so many at once, and so much time.
+    ///
+    /// # Errors
+    /// [`ApiError::Busy`] and [`ApiError::TooSlow`] beside those of the answer.
+    pub(crate) async fn bounded<T>(&self, answer: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+        let Ok(_answer) = self.answers.try_acquire() else { return Err(ApiError::Busy) };
+        tokio::time::timeout(self.options.answer_time, answer).await.map_err(|_| ApiError::TooSlow)?
+    }
+
+    /// Takes over what was counted since the last time, until the program stops.
+    pub async fn upkeep(&self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(UPKEEP) => self.metrics.upkeep(),
+            }
+        }
     }
 
     /// The present moment. The memory is asked no more than once in [`ServeOptions::look`], whoever asks.

@@ -77,7 +77,7 @@ fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
 }
 
 /// An address without the name and password it may carry: answers are read by everybody.
-fn without_password(address: &str) -> String {
+pub(crate) fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

@@ -133,11 +133,8 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         let options = options.create_if_missing(false);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await.map_err(failed)?;
         let watcher = SqlitePoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)

@@ -32,6 +32,7 @@ pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result
 pub(super) struct Served {
     service: Arc<Service>,
     listener: Listener,
+    metrics: Option<Listener>,
 }
 
 impl Served {
@@ -44,21 +45,34 @@ impl Served {
     ) -> anyhow::Result<Self> {
         let listener = Listener::bind(args.listen.as_deref().unwrap_or(DEFAULT_ADDRESS)).await?;
         complain(&format!("listening on http://{}", listener.address()));
+        let metrics = match &args.metrics_listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        if let Some(listener) = &metrics {
+            complain(&format!("figures on http://{}/metrics", listener.address()));
+        }
         let service = Service::new(Parts {
             graphs: Arc::new(Kept::new(Arc::clone(&store))),
             store,
             clock: Arc::new(SystemClock),
             rules: Arc::new(OurRules),
             nudge,
-            options: ServeOptions::default(),
+            options: ServeOptions { hook_secret: args.hook_secret.clone(), ..ServeOptions::default() },
             stop: stop.clone(),
-        });
-        Ok(Self { service, listener })
+        })?;
+        Ok(Self { service, listener, metrics })
     }
 
     /// Answers until `stop`, and a little longer.
     pub(super) async fn until_stopped(self, stop: &CancellationToken) {
-        let router = serve::router(&self.service);
-        self.listener.serve(router, self.service.options(), stop).await;
+        let (service, options) = (&self.service, self.service.options());
+        let figures = async {
+            if let Some(listener) = self.metrics {
+                listener.serve(serve::metrics_router(service), options, stop).await;
+            }
+        };
+        let answers = self.listener.serve(serve::router(service), options, stop);
+        tokio::join!(answers, figures, service.upkeep());
     }
 }

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use schema::{KrateName, ProvenanceRow, VersionNum};
+use schemars::JsonSchema;
 use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::extract::{Segments, krate_name, version_num};
+use crate::openapi::described;
 use crate::{ApiError, Service, Standing, answer};
 
 /// The routes of this file.
-pub(super) fn router() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/crates/{name}/{version}", get(release))
+pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::default().routes(routes!(release))
 }
 
 /// A release.
-#[derive(Serialize)]
-struct ReleaseAnswer {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ReleaseAnswer {
     /// The row of the archive that is offered now, or else of the last one that was.
     release: ProvenanceRow,
     /// The rows of every archive that bore this number, the first one first.
@@ -28,21 +30,33 @@ struct ReleaseAnswer {
     as_of: Standing,
 }
 
+described!(ReleaseAnswer as Serialize);
+
+/// A release
+#[utoipa::path(
+    get, path = "/api/v1/crates/{name}/{version}", operation_id = "release", tag = "crates",
+    params(
+        ("name" = String, Path, description = "The crate, in any spelling."),
+        ("version" = String, Path, description = "The version, build metadata included."),
+    ),
+    responses((status = 200, description = "The release.", body = ReleaseAnswer)),
+)]
 async fn release(
     State(service): State<Arc<Service>>,
     Segments((name, num)): Segments<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (name, num) = (krate_name(&name)?, version_num(&num)?);
-    let as_of = service.standing().await?;
-    let generations = service.rows_of_number(&name, &num).await?;
-    let live = generations.iter().rev().find(|row| row.deleted_at.is_none());
-    let Some(release) = live.or(generations.last()).cloned() else {
-        return Err(service.unknown_version(&name, num).await);
-    };
-    answer::json(&ReleaseAnswer { release, generations, as_of })
+    service.answer_release(&krate_name(&name)?, version_num(&num)?).await
 }
 
 impl Service {
+    /// The answer about one number of a crate.
+    pub(super) async fn answer_release(&self, name: &KrateName, num: VersionNum) -> Result<Response, ApiError> {
+        let as_of = self.standing().await?;
+        let generations = self.rows_of_number(name, &num).await?;
+        let Some(release) = current(&generations).cloned() else { return Err(self.unknown_version(name, num).await) };
+        answer::json(&ReleaseAnswer { release, generations, as_of })
+    }
+
     /// The rows of every archive that bore a number, the first one first; empty when there is none.
     pub(crate) async fn rows_of_number(
         &self,
@@ -68,4 +82,9 @@ impl Service {
             Err(error) => error.into(),
         }
     }
+}
+
+/// Of the archives that bore a number the one that is offered now, or else the last one that was.
+pub(crate) fn current(generations: &[ProvenanceRow]) -> Option<&ProvenanceRow> {
+    generations.iter().rev().find(|row| row.deleted_at.is_none()).or(generations.last())
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use export::{Interval, WayOut};
 use graph::Graph;
 use queue::{LiveGraph, QueueError};
-use schema::{ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
+use schema::{Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use serve::{AdvisoryReading, Graphs, HeldGraph, RoomError, Rules};
 use store::{Store, StoredAdvisory};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
@@ -60,6 +60,13 @@ impl Rules for OurRules {
         let next = affected::next_of_each(asked, releases, &parsed);
         let way_out = |next: advisories::NextSafe| WayOut { compatible: next.compatible, any: next.any };
         Ok(next.into_iter().map(|(release, next)| (release, way_out(next))).collect())
+    }
+
+    fn entries(&self, packed: &[u8]) -> Result<Vec<Entry>, RoomError> {
+        inspect::unpack_entries(packed).map_err(|error| RoomError::Unreadable {
+            what: "the list of an archive's files".to_owned(),
+            source: Box::new(error),
+        })
     }
 }
 

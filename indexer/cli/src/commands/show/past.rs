@@ -1,7 +1,9 @@
 //! A crate's rows as they stood at a time: the index's part rebuilt from the record of changes, the rest as it was told then.
 
 use anyhow::Context as _;
-use schema::{AdvisoryState, Badge, ChecksumState, Clock as _, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict};
+use schema::{
+    AdvisoryState, Badge, ChecksumState, Clock as _, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict,
+};
 use serde::Deserialize;
 use store::{ChangeRow, Store};
 
