@@ -46,10 +46,8 @@ fn measure(address: &str, paths: &[String]) {
     let end = begin + MEASURED;
     let mut took: Vec<Duration> = runtime.block_on(async {
         let clients = (0..CONNECTIONS).map(|client| {
-            let requests: Vec<_> = paths
-                .iter()
-                .map(|path| format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n"))
-                .collect();
+            let requests: Vec<_> =
+                paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n")).collect();
             let address = address.to_owned();
             tokio::spawn(async move { ask(&address, &requests, client, begin, end).await })
         });
@@ -62,14 +60,22 @@ fn measure(address: &str, paths: &[String]) {
     });
     took.sort_unstable();
     let at = |share: f64| {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
         let index = (took.len() as f64 * share) as usize;
         took.get(index.min(took.len() - 1)).copied().unwrap_or_default()
     };
     let per_second = took.len() as u64 / MEASURED.as_secs();
     let line = format!(
         "{per_second} answers/s over {CONNECTIONS} connections: p50 {:?}, p99 {:?}, p99.9 {:?}, slowest {:?}\n",
-        at(0.5), at(0.99), at(0.999), at(1.0)
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(1.0)
     );
     std::io::stdout().write_all(line.as_bytes()).unwrap();
 }
@@ -99,7 +105,9 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     let (mut head, mut whole) = (None, usize::MAX);
     while buffer.len() < whole {
         assert!(stream.read_buf(buffer).await.unwrap() > 0, "the server closed");
-        if head.is_none() && let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+        if head.is_none()
+            && let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n")
+        {
             let text = std::str::from_utf8(&buffer[..end]).unwrap().to_lowercase();
             assert!(text.starts_with("http/1.1 200"), "{text}");
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();

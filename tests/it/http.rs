@@ -18,7 +18,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
+        let end =
+            bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -145,10 +146,15 @@ impl Serving {
         assert!(told.success());
     }
 
-    /// SIGTERM, and the exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        self.tell_to_stop();
+    /// The exit code, once it ends.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// SIGTERM, and the exit code.
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.tell_to_stop();
+        self.ended()
     }
 }
 

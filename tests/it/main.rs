@@ -14,6 +14,8 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_pages;
+#[cfg(test)]
 mod exposed;
 #[cfg(test)]
 mod faults;

@@ -22,8 +22,18 @@ pub(crate) fn indexed() -> Home {
     world.write_index(&index, None).unwrap();
     world.write_archives(&home.path().join("cache")).unwrap();
     home.json(&[
-        "index", "--crate", "alpha@1.0.0", "--crate", "beta-b", "--index", index.to_str().unwrap(), "--archives",
-        "cache", "--advisory-db", advisories.to_str().unwrap(), "--no-source",
+        "index",
+        "--crate",
+        "alpha@1.0.0",
+        "--crate",
+        "beta-b",
+        "--index",
+        index.to_str().unwrap(),
+        "--archives",
+        "cache",
+        "--advisory-db",
+        advisories.to_str().unwrap(),
+        "--no-source",
     ]);
     home
 }
@@ -68,10 +78,13 @@ fn a_crate_is_its_releases_in_pages_the_highest_first() {
     };
     let whole = serving.get("/api/v1/crates/Alpha").json();
     assert_eq!(numbers(&whole), ["1.1.0", "1.0.0"]);
-    assert_eq!(whole["crate"], json!({
-        "name": "alpha", "canonical": "alpha", "default_version": "1.1.0", "releases": 2, "live": 2, "yanked": 0,
-        "deleted": 0,
-    }));
+    assert_eq!(
+        whole["crate"],
+        json!({
+            "name": "alpha", "canonical": "alpha", "default_version": "1.1.0", "releases": 2, "live": 2, "yanked": 0,
+            "deleted": 0,
+        })
+    );
     assert_eq!(whole["meta"], json!({ "total": 2, "next_page": null, "prev_page": null }));
     let first = serving.get("/api/v1/crates/alpha?per_page=1").json();
     assert_eq!((numbers(&first), &first["meta"]["prev_page"]), (vec!["1.1.0".to_owned()], &Value::Null));
@@ -94,7 +107,9 @@ fn advisories_are_found_by_any_id_and_lead_to_releases_and_out() {
         assert_eq!(advisory["ranges"], json!([{ "introduced": null, "fixed": "1.1.0" }]));
         let versions = serving.get(&format!("/api/v1/advisories/{id}/versions")).json();
         let (told, printed) = (&versions["versions"][0], &affected["versions"][0]);
-        for field in ["name", "num", "checksum", "advisory", "flags", "yanked", "deleted_at", "published_at", "next_safe"] {
+        for field in
+            ["name", "num", "checksum", "advisory", "flags", "yanked", "deleted_at", "published_at", "next_safe"]
+        {
             assert_eq!(told[field], printed[field], "{field}");
         }
         assert_eq!((&versions["meta"]["total"], &versions["near"]), (&affected["total"], &affected["near"]));
@@ -112,7 +127,10 @@ fn the_source_of_a_release_comes_with_the_files_of_its_archive() {
     let home = indexed();
     let serving = Serving::start(&home, &["serve"]);
     let answer = serving.get("/api/v1/crates/alpha/1.0.0/source?per_page=1").json();
-    assert_eq!((&answer["source"]["verdict"], &answer["checks"], &answer["evidence"]), (&json!("unchecked"), &json!([]), &Value::Null));
+    assert_eq!(
+        (&answer["source"]["verdict"], &answer["checks"], &answer["evidence"]),
+        (&json!("unchecked"), &json!([]), &Value::Null)
+    );
     let archive = home.write_bytes("alpha-1.0.0.crate", &crate::harness::archive("alpha", "1.0.0"));
     let inspected = home.json(&["inspect", archive.to_str().unwrap()]);
     let files = inspected["files"].as_array().unwrap();
@@ -138,10 +156,14 @@ fn dependents_are_those_that_dependents_prints_now_and_then() {
     for (query, args) in [
         ("?per_page=100", &["dependents", "arrayref"][..]),
         ("?per_page=100&transitive=true", &["dependents", "arrayref", "--transitive"]),
-        ("?per_page=100&transitive=true&at=2026-08-20T08:00:00Z", &["dependents", "arrayref", "--transitive", "--at", "2026-08-20T08:00:00Z"]),
+        (
+            "?per_page=100&transitive=true&at=2026-08-20T08:00:00Z",
+            &["dependents", "arrayref", "--transitive", "--at", "2026-08-20T08:00:00Z"],
+        ),
         ("?per_page=100&req=%3E0.3.9", &["dependents", "arrayref@>0.3.9"]),
     ] {
-        let (told, printed) = (serving.get(&format!("/api/v1/crates/arrayref/dependents{query}")).json(), home.json(args));
+        let (told, printed) =
+            (serving.get(&format!("/api/v1/crates/arrayref/dependents{query}")).json(), home.json(args));
         for field in ["dependents", "counts", "complete", "whole_index", "affected", "pending", "at"] {
             assert_eq!(told[field], printed[field], "{field} of {query}");
         }
@@ -149,7 +171,8 @@ fn dependents_are_those_that_dependents_prints_now_and_then() {
     }
     // The crate that is gone without a trace, and who depended on it while it was there.
     let then = serving.get("/api/v1/crates/proc-macro1/dependents?at=2026-08-20T07:30:00Z").json();
-    let names: Vec<_> = then["dependents"].as_array().unwrap().iter().map(|one| format!("{}@{}", one["name"], one["num"])).collect();
+    let names: Vec<_> =
+        then["dependents"].as_array().unwrap().iter().map(|one| format!("{}@{}", one["name"], one["num"])).collect();
     assert_eq!(names, ["\"arrayref\"@\"0.3.10\""], "{then}");
 }
 
@@ -168,7 +191,8 @@ fn the_description_is_the_contract_and_every_route_in_it_answers() {
     assert_eq!(written, contract, "UPDATE_CONTRACT=1 cargo test -p provenance-cli --test it serve writes it anew");
     for (path, operations) in served.json()["paths"].as_object().unwrap() {
         let method = if operations.get("get").is_some() { "GET" } else { "POST" };
-        let answer = request(&serving.address, method, &lab::filled(path), &[], if method == "POST" { "{" } else { "" });
+        let answer =
+            request(&serving.address, method, &lab::filled(path), &[], if method == "POST" { "{" } else { "" });
         let expected = if method == "POST" { 400 } else { 200 };
         assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text());
     }
@@ -207,7 +231,18 @@ fn what_is_stored_is_seen_within_the_next_look() {
     let home = indexed();
     let serving = Serving::start(&home, &["serve"]);
     assert_eq!(serving.get("/api/v1/crates/alpha/1.1.0").json()["release"]["checksum_state"], "unchecked");
-    home.json(&["index", "--crate", "alpha@1.1.0", "--index", "index", "--archives", "cache", "--advisory-db", "advisory-db", "--no-source"]);
+    home.json(&[
+        "index",
+        "--crate",
+        "alpha@1.1.0",
+        "--index",
+        "index",
+        "--archives",
+        "cache",
+        "--advisory-db",
+        "advisory-db",
+        "--no-source",
+    ]);
     while serving.get("/api/v1/crates/alpha/1.1.0").json()["release"]["checksum_state"] != "ok" {
         std::thread::yield_now();
     }

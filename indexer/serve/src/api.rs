@@ -47,7 +47,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
 impl Service {
     /// The error for a crate that is not known here, which says what is.
     pub(crate) async fn unknown_krate(&self, name: &str) -> ApiError {
-        let known = async { Ok::<_, store::StoreError>((self.standing().await?, self.store.totals().await?[0])) };
+        let known = async { Ok::<_, store::StoreError>((self.standing().await?, self.totals().await?[0])) };
         match known.await {
             Ok((standing, n_krates)) => {
                 ApiError::UnknownKrate { name: name.to_owned(), n_krates, standing: Box::new(standing) }

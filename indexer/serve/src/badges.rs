@@ -92,6 +92,14 @@ impl Service {
 /// An image always has a body that is one, so that a page shows words and no broken picture. What is not known is 200 all the
 /// same: proxies of pictures pass nothing else on. Only a database that is away keeps its status.
 fn image(shown: Result<Shown, ApiError>) -> Response {
+    let mut response = drawn(shown);
+    // A picture that is opened as a page is still no page.
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn drawn(shown: Result<Shown, ApiError>) -> Response {
     match shown {
         Ok(Shown::Row(badge)) => answer::bytes(svg::draw(&badge).into_bytes(), SVG, KEPT),
         Ok(Shown::Unknown(words)) => answer::bytes(svg::draw(&saying(words)).into_bytes(), SVG, KEPT),

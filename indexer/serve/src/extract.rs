@@ -1,13 +1,17 @@
 //! Names, numbers and queries as they come in: any spelling is taken, and what cannot be one is refused in our own words.
 
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use std::sync::Arc;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use schema::{KrateName, VersionNum};
 use serde::de::DeserializeOwned;
 
-use crate::ApiError;
+use crate::{ApiError, Service};
 
 /// Parts of the path, or 400 in our own shape.
 pub(crate) struct Segments<T>(pub(crate) T);
@@ -33,14 +37,41 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Asked<T
     }
 }
 
-/// The bytes of a body up to the limit of the options.
+/// The bytes of a body, up to the limit of the options.
 pub(crate) struct Body(pub(crate) Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = BytesRejection;
+/// Why a body is not taken.
+pub(crate) enum BodyRefused {
+    /// Larger than the limit, in bytes.
+    TooLarge(usize),
+    /// It broke off, or is none.
+    Unreadable(String),
+}
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, BytesRejection> {
-        Bytes::from_request(request, state).await.map(Self)
+impl IntoResponse for BodyRefused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLarge(limit) => ApiError::BodyTooLarge(limit).into_response(),
+            Self::Unreadable(why) => ApiError::BadRequest(why).into_response(),
+        }
+    }
+}
+
+impl FromRequest<Arc<Service>> for Body {
+    type Rejection = BodyRefused;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, BodyRefused> {
+        let limit = service.options.max_body;
+        let promised = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        // What says that it is too large is not read at all.
+        if promised.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+            return Err(BodyRefused::TooLarge(limit));
+        }
+        let read = Bytes::from_request(request, service).await;
+        read.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => BodyRefused::TooLarge(limit),
+            _ => BodyRefused::Unreadable(rejection.body_text()),
+        })
     }
 }
 

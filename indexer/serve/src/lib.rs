@@ -44,9 +44,13 @@ pub use standing::Standing;
 /// What stands around it holds for all of it, from the outside in: requests are counted, bounds are kept, a panic is an answer,
 /// unchanged answers are not sent again, and what anybody may read is kept, compressed.
 pub fn router(service: &Arc<Service>) -> Router {
-    let open =
-        Router::new().merge(api::router()).merge(openapi::router()).merge(packages::router()).merge(badges::router());
-    let routes = Router::new().merge(open.layer(cross_origin())).merge(health::router()).merge(hooks::router());
+    let routes = Router::new()
+        .merge(api::router())
+        .merge(openapi::router())
+        .merge(packages::router())
+        .merge(badges::router())
+        .merge(health::router())
+        .merge(hooks::router());
     let with = || Arc::clone(service);
     routes
         .fallback(error::no_such_page)
@@ -57,6 +61,8 @@ pub fn router(service: &Arc<Service>) -> Router {
         .layer(from_fn(cache::conditional))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(with(), limits::guard))
+        .layer(from_fn(limits::unguessed))
+        .layer(cross_origin())
         .layer(from_fn_with_state(with(), metrics::measure))
         .with_state(with())
 }
@@ -66,7 +72,8 @@ pub fn metrics_router(service: &Arc<Service>) -> Router {
     metrics::router(service)
 }
 
-/// What may be read by everybody may be read by every page.
+/// What may be read by everybody may be read by every page, refusals included. Who acts sends `Authorization`, and no page of
+/// another origin may.
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -24,6 +25,13 @@ pub(crate) async fn guard(
         return Ok(next.run(request).await);
     }
     service.bounded(async { Ok(next.run(request).await) }).await
+}
+
+/// No answer is to be taken for another kind of thing than it says it is.
+pub(crate) async fn unguessed(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// A panic is ours to be ashamed of, and one request's only.

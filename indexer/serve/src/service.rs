@@ -18,6 +18,8 @@ use crate::{ApiError, Graphs, Nudge, Rules, ServeError, ServeOptions, Standing};
 /// Questions that walk the graph of the registry at once; the others wait, each may take a second of one processor.
 const GRAPH_QUESTIONS: usize = 2;
 
+/// So old may numbers of the whole registry be.
+const TOTALS_KEPT: Duration = Duration::from_secs(30);
 /// Between two times that counted samples are gathered.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -58,6 +60,7 @@ pub struct Service {
     pub(crate) kept: Answers,
     pub(crate) metrics: Metrics,
     pub(crate) nudges: HeldNudges,
+    totals: Mutex<Option<(Instant, [u64; 4])>>,
     moment: RwLock<Option<Arc<Moment>>>,
     looking: Mutex<()>,
 }
@@ -95,6 +98,7 @@ impl Service {
             nudge,
             options,
             stop,
+            totals: Mutex::new(None),
             moment: RwLock::new(None),
             looking: Mutex::new(()),
         }))
@@ -140,6 +144,21 @@ impl Service {
     pub(crate) async fn bounded<T>(&self, answer: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
         let Ok(_answer) = self.answers.try_acquire() else { return Err(ApiError::Busy) };
         tokio::time::timeout(self.options.answer_time, answer).await.map_err(|_| ApiError::TooSlow)?
+    }
+
+    /// How many crates, releases, live releases and dependencies are known. Counting walks through all of them, so the numbers may
+    /// be half a minute old.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn totals(&self) -> Result<[u64; 4], StoreError> {
+        let mut held = self.totals.lock().await;
+        if let Some((_, totals)) = held.filter(|(at, _)| at.elapsed() < TOTALS_KEPT) {
+            return Ok(totals);
+        }
+        let totals = self.store.totals().await?;
+        *held = Some((Instant::now(), totals));
+        Ok(totals)
     }
 
     /// Takes over what was counted since the last time, until the program stops.

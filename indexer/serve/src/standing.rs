@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn what_was_never_read_or_is_old_is_said() {
         let now = Timestamp::from_seconds(1_800_000_000);
-        let limit = Duration::from_secs(3600);
+        let limit = Duration::from_hours(1);
         let commit = schema::DbCommit { commit: "c".to_owned(), at: now, source: "s".to_owned() };
         let source = SourceState { address: "i".to_owned(), last_success_at: Some(now), ..SourceState::default() };
         let fine = Known {

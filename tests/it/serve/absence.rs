@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use serve::ServeOptions;
 use store::{Index as _, Work as _};
 
-use super::lab::{Lab, filled};
 use super::indexed;
+use super::lab::{Lab, filled};
 use crate::harness::Home;
 use crate::http::{Serving, request};
 
@@ -23,11 +23,17 @@ fn a_crate_that_is_not_known_is_404_and_says_what_is() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     let answer = serving.get("/api/v1/crates/Alpha/7.0.0");
-    assert_eq!((answer.status, answer.detail()), (404, "crate `alpha` has no release 7.0.0 that was ever seen here".to_owned()));
+    assert_eq!(
+        (answer.status, answer.detail()),
+        (404, "crate `alpha` has no release 7.0.0 that was ever seen here".to_owned())
+    );
     assert_eq!(serving.get("/packages/gamma.json").status, 404);
     assert_eq!(serving.get(&format!("/api/v1/checksums/{}", "0".repeat(64))).status, 404);
     // A crate in which nothing is affected is another answer.
-    assert_eq!((serving.get("/packages/beta_b.json").status, serving.get("/packages/beta_b.json").json()), (200, json!([])));
+    assert_eq!(
+        (serving.get("/packages/beta_b.json").status, serving.get("/packages/beta_b.json").json()),
+        (200, json!([]))
+    );
 }
 
 #[test]
@@ -83,7 +89,10 @@ fn what_is_too_old_is_said_in_every_document_and_by_readyz() {
     };
     let read = lab.clock.as_ref();
     assert_eq!(stale(&lab), (json!(false), json!([])));
-    assert_eq!((lab.get("/readyz").status, lab.get("/packages/alpha.json").header("provenance-stale").map(str::to_owned)), (200, Some("false".to_owned())));
+    assert_eq!(
+        (lab.get("/readyz").status, lab.get("/packages/alpha.json").header("provenance-stale").map(str::to_owned)),
+        (200, Some("false".to_owned()))
+    );
     let now = schema::Clock::now(read);
     lab.clock.set(now.plus_seconds(901));
     let (is_stale, troubles) = stale(&lab);
@@ -142,7 +151,12 @@ fn without_an_advisory_database_nothing_is_said_about_advisories() {
     if !tables.iter().all(|table| ran(&home, &format!("DELETE FROM {table}"))) {
         return;
     }
-    for path in ["/packages/alpha.json", "/packages/gamma.json", "/api/v1/crates/alpha/advisories", "/api/v1/vulns/RUSTSEC-2026-9001"] {
+    for path in [
+        "/packages/alpha.json",
+        "/packages/gamma.json",
+        "/api/v1/crates/alpha/advisories",
+        "/api/v1/vulns/RUSTSEC-2026-9001",
+    ] {
         assert_eq!(lab.get(path).status, 503, "{path}");
     }
     let as_of = &lab.get("/api/v1/crates/alpha").json()["as_of"].clone();

@@ -15,6 +15,8 @@ fn a_badge_has_the_words_of_the_row() {
         let badge = serving.get(&format!("/badges/Alpha/{num}.svg"));
         assert_eq!((badge.status, badge.header("content-type")), (200, Some("image/svg+xml;charset=utf-8")));
         assert_eq!(badge.header("access-control-allow-origin"), Some("*"));
+        assert!(badge.header("content-security-policy").unwrap().contains("default-src 'none'"));
+        assert_eq!(badge.header("x-content-type-options"), Some("nosniff"));
         let svg = badge.text();
         assert!(svg.contains(&format!("<title>provenance: {words}</title>")), "{svg}");
         assert!(svg.contains(&format!("role=\"img\" aria-label=\"provenance: {words}\"")), "{svg}");

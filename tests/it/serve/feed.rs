@@ -43,7 +43,10 @@ fn the_feed_is_what_events_prints_however_it_is_cut() {
     let (home, ..) = followed();
     let printed = printed(&home);
     let kinds: BTreeSet<_> = printed.iter().map(|(_, kind)| kind.as_str()).collect();
-    assert!(kinds.is_superset(&BTreeSet::from(["added", "crate_deleted", "signal", "provenance_changed"])), "{kinds:?}");
+    assert!(
+        kinds.is_superset(&BTreeSet::from(["added", "crate_deleted", "signal", "provenance_changed"])),
+        "{kinds:?}"
+    );
     let serving = Serving::start(&home, &["serve"]);
     for per_page in [1, 7, 1000] {
         let (mut all, mut after) = (Vec::new(), 0);
@@ -66,8 +69,14 @@ fn the_feed_is_what_events_prints_however_it_is_cut() {
     assert_eq!(deleted["occurred_at"], "2026-08-20T08:03:09Z");
     assert!(piece["meta"]["complete_since"].is_string(), "{}", piece["meta"]);
     let beyond = serving.get("/api/v1/events?after=999999999").json();
-    assert_eq!((&beyond["events"], &beyond["meta"]["complete"]), (&json!([]), &json!(false)), "another database's number");
-    for bad in ["after=-1", "after=x", "per_page=0", "per_page=1001", "wait=61", "wait=-1", "after=99999999999999999999"] {
+    assert_eq!(
+        (&beyond["events"], &beyond["meta"]["complete"]),
+        (&json!([]), &json!(false)),
+        "another database's number"
+    );
+    for bad in
+        ["after=-1", "after=x", "per_page=0", "per_page=1001", "wait=61", "wait=-1", "after=99999999999999999999"]
+    {
         assert_eq!(serving.get(&format!("/api/v1/events?{bad}")).status, 400, "{bad}");
     }
 }
@@ -113,14 +122,13 @@ fn a_stream_goes_on_where_it_broke_off_lives_while_nothing_happens_and_ends_with
     assert_eq!(gap.until("event: ").as_deref(), Some("event: gap"));
     serving.tell_to_stop();
     assert_eq!(stream.until("never"), None, "it ends");
-    assert_eq!(serving.stop(), Some(0));
+    assert_eq!(serving.ended(), Some(0));
 }
 
 #[test]
 fn streams_are_bounded_and_show_that_they_live() {
     let home = indexed();
-    let options =
-        ServeOptions { max_streams: 2, heartbeat: Duration::from_millis(20), ..ServeOptions::default() };
+    let options = ServeOptions { max_streams: 2, heartbeat: Duration::from_millis(20), ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
     let accept = [("accept", "text/event-stream")];
     let open = |after: &str| Lines::ask(&lab.address, &format!("/api/v1/events?after={after}"), &accept);
@@ -146,8 +154,11 @@ fn hints_are_taken_from_those_who_know_the_secret_and_many_are_few() {
     let secret = Some("sesame".parse().unwrap());
     let options = ServeOptions { hook_secret: secret, hook_every: Duration::from_hours(1), ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
-    let post = |headers: &[(&str, &str)], body: &str| request(&lab.address, "POST", "/hooks/index-change", headers, body);
-    for headers in [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", "sesame")], &[("authorization", "Bearer ")]] {
+    let post =
+        |headers: &[(&str, &str)], body: &str| request(&lab.address, "POST", "/hooks/index-change", headers, body);
+    for headers in
+        [&[][..], &[("authorization", "Bearer wrong")], &[("authorization", "sesame")], &[("authorization", "Bearer ")]]
+    {
         let refused = post(headers, "{}");
         assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")), "{headers:?}");
     }

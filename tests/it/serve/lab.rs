@@ -110,6 +110,7 @@ struct Read(Arc<Faulty>);
 #[async_trait]
 impl Graphs for Read {
     async fn graph(&self, at: Option<Timestamp>) -> Result<HeldGraph, RoomError> {
+        assert_ne!(at, Some(Timestamp::from_micros(0)), "the test asked for a panic");
         let store: &dyn Store = self.0.as_ref();
         let graph = queue::read_graph(store, at).await.map_err(|error| RoomError::Away(Box::new(error)))?;
         Ok(Box::new(Box::new(graph)))

@@ -66,7 +66,11 @@ fn the_wrong_method_is_told_the_right_ones() {
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{method} {path}");
         assert!(!answer.detail().is_empty());
     }
-    let asked = [("origin", "https://example.org"), ("access-control-request-method", "GET"), ("access-control-request-headers", "if-none-match")];
+    let asked = [
+        ("origin", "https://example.org"),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "if-none-match"),
+    ];
     let preflight = request(&lab.address, "OPTIONS", "/api/v1/crates/alpha", &asked, "");
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, Some("*")));
     assert!(preflight.header("access-control-allow-headers").unwrap().contains("if-none-match"));
@@ -108,7 +112,9 @@ fn who_sends_too_slowly_is_given_up_and_so_is_who_sends_nothing_more() {
     let home = indexed();
     let options = ServeOptions { header_time: Duration::from_millis(100), ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
-    for begun in [&b""[..], b"GET /livez HT", b"GET /livez HTTP/1.1\r\nhost: a\r\n", b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"] {
+    for begun in
+        [&b""[..], b"GET /livez HT", b"GET /livez HTTP/1.1\r\nhost: a\r\n", b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"]
+    {
         let mut stream = TcpStream::connect(&lab.address).unwrap();
         stream.write_all(begun).unwrap();
         // It ends although nothing more is sent: this read would wait for ever otherwise.
@@ -122,7 +128,10 @@ fn a_body_that_does_not_come_is_not_waited_for_longer_than_an_answer_may_take() 
     let home = indexed();
     let options = ServeOptions { answer_time: Duration::from_millis(100), ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
-    let answer = raw(&lab.address, b"POST /api/v1/query HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{");
+    let answer = raw(
+        &lab.address,
+        b"POST /api/v1/query HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{",
+    );
     let answer = Answer::parse(&answer);
     assert_eq!((answer.status, answer.detail()), (503, "the answer took too long; ask again".to_owned()));
 }
@@ -130,7 +139,8 @@ fn a_body_that_does_not_come_is_not_waited_for_longer_than_an_answer_may_take() 
 #[test]
 fn who_reads_nothing_is_given_up() {
     let home = indexed();
-    let options = ServeOptions { write_time: Duration::from_millis(100), max_connections: 1, ..ServeOptions::default() };
+    let options =
+        ServeOptions { write_time: Duration::from_millis(100), max_connections: 1, ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
     let mut stuck = TcpStream::connect(&lab.address).unwrap();
     // So many answers that they fit in no buffer on the way, and none is read.
@@ -149,7 +159,9 @@ fn a_thousand_idle_connections_keep_nobody_from_being_answered() {
     for _ in 0..1000 {
         match TcpStream::connect(&lab.address) {
             Ok(stream) => idle.push(stream),
-            Err(error) => return crate::harness::skip(&format!("this machine does not open 1000 connections: {error}")),
+            Err(error) => {
+                return crate::harness::skip(&format!("this machine does not open 1000 connections: {error}"));
+            }
         }
     }
     for _ in 0..20 {
@@ -159,9 +171,23 @@ fn a_thousand_idle_connections_keep_nobody_from_being_answered() {
 }
 
 #[test]
+fn a_panic_is_one_answer_and_the_next_is_given() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions::default());
+    for _ in 0..3 {
+        let broken = lab.get("/api/v1/crates/alpha/dependents?at=1970-01-01");
+        assert_eq!((broken.status, broken.detail()), (500, "something went wrong here; it is recorded".to_owned()));
+    }
+    assert_eq!(lab.get("/api/v1/crates/alpha/dependents").status, 200);
+}
+
+#[test]
 fn more_at_once_than_there_is_room_for_is_told_to_come_again() {
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { max_answers: 0, ..ServeOptions::default() });
     let busy = lab.get("/api/v1/crates/alpha/1.0.0");
-    assert_eq!((busy.status, busy.header("retry-after"), busy.detail()), (503, Some("5"), "too much is asked at once; ask again".to_owned()));
+    assert_eq!(
+        (busy.status, busy.header("retry-after"), busy.detail()),
+        (503, Some("5"), "too much is asked at once; ask again".to_owned())
+    );
 }

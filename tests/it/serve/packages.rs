@@ -16,7 +16,11 @@ fn world() -> World {
     });
     let advisory = |id: &str| AdvisoryBuilder::new(id, "Many-Kinds", "2026-08-05");
     world
-        .advisory(&advisory("RUSTSEC-2026-9101").patched(&[">= 0.9.5, < 1.0.0", ">= 1.1.0"]).list("aliases", &["CVE-2026-91010"]))
+        .advisory(
+            &advisory("RUSTSEC-2026-9101")
+                .patched(&[">= 0.9.5, < 1.0.0", ">= 1.1.0"])
+                .list("aliases", &["CVE-2026-91010"]),
+        )
         .advisory(&advisory("RUSTSEC-2026-9102"))
         .advisory(&advisory("RUSTSEC-2026-9103").text("informational", "unmaintained"))
         .advisory(&advisory("RUSTSEC-2026-9104").text("withdrawn", "2026-08-06").patched(&[">= 9.0.0"]))
@@ -31,7 +35,10 @@ fn answered(world: &World) -> Value {
     let serving = Serving::start(&home, &["serve"]);
     let answer = serving.get("/packages/many_kinds.json");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-    assert_eq!((answer.header("access-control-allow-origin"), answer.header("provenance-stale")), (Some("*"), Some("false")));
+    assert_eq!(
+        (answer.header("access-control-allow-origin"), answer.header("provenance-stale")),
+        (Some("*"), Some("false"))
+    );
     // Any spelling: the original answers 404 to all but one, and the page says "no advisories".
     for spelling in ["Many-Kinds", "MANY_KINDS", "many-kinds"] {
         assert_eq!(serving.get(&format!("/packages/{spelling}.json")).body, answer.body, "{spelling}");
@@ -70,8 +77,7 @@ fn is_unmaintained(advisory: &Value) -> bool {
 fn the_registrys_pages_read_it_unchanged() {
     let advisories = answered(&world());
     let advisories = advisories.as_array().unwrap();
-    let shown: Vec<_> =
-        advisories.iter().filter(|one| one["withdrawn"].is_null() && !is_unmaintained(one)).collect();
+    let shown: Vec<_> = advisories.iter().filter(|one| one["withdrawn"].is_null() && !is_unmaintained(one)).collect();
     let ids: Vec<_> = shown.iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["RUSTSEC-2026-9101", "RUSTSEC-2026-9102"]);
     assert_eq!(version_ranges(shown[0]).as_deref(), Some("<0.9.5; >=1.0.0, <1.1.0"));
@@ -90,13 +96,20 @@ fn the_registrys_pages_read_it_unchanged() {
 #[test]
 fn what_the_original_leaves_out_is_there() {
     let advisories = answered(&world());
-    let of = |id: &str| advisories.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap()["affected"][0].clone();
+    let of =
+        |id: &str| advisories.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap()["affected"][0].clone();
     let bounded = of("RUSTSEC-2026-9101");
     assert_eq!(bounded["versions"], json!(["0.9.0", "1.0.0", "1.1.0-rc.1"]));
-    let states: Vec<_> = bounded["database_specific"]["versions"].as_array().unwrap().iter().map(|one| {
-        format!("{} {}", one["num"].as_str().unwrap(), one["state"].as_str().unwrap())
-    }).collect();
-    assert_eq!(states, ["0.9.0 affected", "1.0.0 affected", "1.1.0-rc.1 affected", "1.1.0 none-known", "2.0.0 none-known"]);
+    let states: Vec<_> = bounded["database_specific"]["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {}", one["num"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        states,
+        ["0.9.0 affected", "1.0.0 affected", "1.1.0-rc.1 affected", "1.1.0 none-known", "2.0.0 none-known"]
+    );
     // Without a fix: every version, and a range without an end.
     let open = of("RUSTSEC-2026-9102");
     assert_eq!(open["versions"].as_array().unwrap().len(), 5);
@@ -114,8 +127,23 @@ fn every_record_is_what_osvs_schema_asks() {
         for optional in ["published", "withdrawn"] {
             assert!(record[optional].is_null() || time(&record[optional]), "{record}");
         }
-        let known = ["schema_version", "id", "modified", "published", "withdrawn", "aliases", "related", "upstream", "summary",
-            "details", "severity", "affected", "references", "credits", "database_specific"];
+        let known = [
+            "schema_version",
+            "id",
+            "modified",
+            "published",
+            "withdrawn",
+            "aliases",
+            "related",
+            "upstream",
+            "summary",
+            "details",
+            "severity",
+            "affected",
+            "references",
+            "credits",
+            "database_specific",
+        ];
         assert!(record.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{record}");
         for affected in record["affected"].as_array().unwrap() {
             let known = ["package", "severity", "ranges", "versions", "ecosystem_specific", "database_specific"];
@@ -141,7 +169,10 @@ fn every_record_is_what_osvs_schema_asks() {
 fn only_a_crate_that_is_not_known_and_has_none_is_404() {
     let home = indexed();
     let serving = Serving::start(&home, &["serve"]);
-    assert_eq!((serving.get("/packages/gamma.json").status, serving.get("/packages/beta-b.json").json()), (404, json!([])));
+    assert_eq!(
+        (serving.get("/packages/gamma.json").status, serving.get("/packages/beta-b.json").json()),
+        (404, json!([]))
+    );
     for path in ["/packages/alpha", "/packages/..%2f.json", "/packages/.json"] {
         assert_eq!(serving.get(path).status, 404, "{path}");
     }

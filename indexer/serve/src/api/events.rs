@@ -132,6 +132,7 @@ async fn events(
     let as_of = service.standing().await?;
     let events = feed.iter().map(happened).collect::<Result<_, _>>()?;
     let mut response = answer::json(&EventsAnswer { events, meta, as_of })?;
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     if !wait.is_zero() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

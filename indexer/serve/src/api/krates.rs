@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn the_registrys_default_version() {
-        let cases: &[(&[(&str, bool, bool)], &str)] = &[
+        /// Number, yanked, deleted.
+        type Told = (&'static str, bool, bool);
+        let cases: &[(&[Told], &str)] = &[
             (&[("1.9.0", false, false), ("1.10.0", false, false)], "1.10.0"),
             (&[("1.0.0", false, false), ("2.0.0-rc.1", false, false)], "1.0.0"),
             (&[("1.0.0", true, false), ("0.9.0-rc.1", false, false)], "0.9.0-rc.1"),

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use export::ReportedAdvisory;
@@ -17,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Purl;
-use crate::extract::{Body, Segments};
+use crate::extract::{Body, BodyRefused, Segments};
 use crate::openapi::described;
 use crate::{ApiError, Service, answer};
 
@@ -115,7 +114,7 @@ described!(
         (status = 503, description = "Ask again.", body = OsvError),
     ),
 )]
-async fn query(State(service): State<Arc<Service>>, body: Result<Body, BytesRejection>) -> Result<Response, Refused> {
+async fn query(State(service): State<Arc<Service>>, body: Result<Body, BodyRefused>) -> Result<Response, Refused> {
     let query: Query = read(body)?;
     let (stored, next_page_token) = service.covering(&query).await?;
     let mut vulns = Vec::new();
@@ -137,7 +136,7 @@ async fn query(State(service): State<Arc<Service>>, body: Result<Body, BytesReje
 )]
 async fn query_batch(
     State(service): State<Arc<Service>>,
-    body: Result<Body, BytesRejection>,
+    body: Result<Body, BodyRefused>,
 ) -> Result<Response, Refused> {
     let batch: Batch = read(body)?;
     if batch.queries.len() > MOST_QUESTIONS {
@@ -270,10 +269,10 @@ impl Service {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(body: Result<Body, BytesRejection>) -> Result<T, Refused> {
-    let Body(bytes) = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge,
-        _ => Refused::Bad(rejection.body_text()),
+fn read<T: serde::de::DeserializeOwned>(body: Result<Body, BodyRefused>) -> Result<T, Refused> {
+    let Body(bytes) = body.map_err(|refused| match refused {
+        BodyRefused::TooLarge(limit) => Refused::TooLarge(limit),
+        BodyRefused::Unreadable(why) => Refused::Bad(why),
     })?;
     serde_json::from_slice(&bytes).map_err(|error| Refused::Bad(format!("Invalid query: {error}.")))
 }
@@ -287,7 +286,7 @@ fn unkept<T: Serialize>(document: &T) -> Response {
 enum Refused {
     Bad(String),
     Missing,
-    TooLarge,
+    TooLarge(usize),
     Other(ApiError),
 }
 
@@ -303,8 +302,9 @@ impl IntoResponse for Refused {
         match self {
             Self::Bad(message) => (StatusCode::BAD_REQUEST, document(3, message)).into_response(),
             Self::Missing => (StatusCode::NOT_FOUND, document(5, "Bug not found.".to_owned())).into_response(),
-            Self::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, document(3, "The query is too large.".to_owned())).into_response()
+            Self::TooLarge(limit) => {
+                let message = format!("The query is larger than {limit} bytes.");
+                (StatusCode::PAYLOAD_TOO_LARGE, document(3, message)).into_response()
             }
             Self::Other(error) => {
                 let message = error.to_string();

@@ -76,7 +76,7 @@ described!(SummaryAnswer as Serialize);
 async fn summary(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
     let as_of = service.standing().await?;
     let store = service.store();
-    let [crates, releases, live_releases, dependencies] = store.totals().await?;
+    let [crates, releases, live_releases, dependencies] = service.totals().await?;
     let rows = store.row_counts().await?.into_iter();
     let rows = rows.map(|(verdict, advisory_state, rows)| RowCount { verdict, advisory_state, rows }).collect();
     let work = store.counts().await?.into_iter();

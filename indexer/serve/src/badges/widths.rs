@@ -86,7 +86,7 @@ const CYRILLIC: [u16; 96] = [
 mod tests {
     use super::*;
 
-    /// Measured by FreeType through Pillow 12 (DejaVu Sans at 1100 pixels, a hundredth of it), rounded to a tenth.
+    /// Measured by `FreeType` through Pillow 12 (`DejaVu Sans` at 1100 pixels, a hundredth of it), rounded to a tenth.
     #[test]
     fn texts_are_as_wide_as_they_are_drawn() {
         for (text, drawn) in [

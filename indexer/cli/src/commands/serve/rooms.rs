@@ -13,6 +13,7 @@ use schema::{Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use serve::{AdvisoryReading, Graphs, HeldGraph, RoomError, Rules};
 use store::{Store, StoredAdvisory};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
+use tokio::task::JoinHandle;
 
 use crate::commands::{affected, show};
 
@@ -84,20 +85,29 @@ fn description(text: &str) -> String {
     body.trim().to_owned()
 }
 
-/// The graph, read when somebody first asks and kept current from then on.
+/// The graph, read when somebody first asks and kept current from then on, and the last one of the past that was asked for.
+#[derive(Clone)]
 pub(super) struct Kept {
     store: Arc<dyn Store>,
     live: Arc<RwLock<Option<LiveGraph>>>,
     /// The revision the graph was last brought up to.
-    revision: Mutex<Option<String>>,
+    revision: Arc<Mutex<Option<String>>>,
+    past: Arc<Mutex<Option<Past>>>,
+}
+
+/// The graph of a time, as the tables told it at a revision.
+struct Past {
+    at: Timestamp,
+    revision: String,
+    graph: Arc<Graph>,
 }
 
 impl Kept {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, live: Arc::default(), revision: Mutex::new(None) }
+        Self { store, live: Arc::default(), revision: Arc::default(), past: Arc::default() }
     }
 
-    async fn bring_up(&self) -> Result<(), QueueError> {
+    async fn bring_up(self) -> Result<(), QueueError> {
         let mut revision = self.revision.lock().await;
         let present = self.store.revision().await?;
         if revision.as_ref() == Some(&present) {
@@ -114,22 +124,39 @@ impl Kept {
         *revision = Some(present);
         Ok(())
     }
+
+    async fn read_past(self, at: Timestamp) -> Result<Arc<Graph>, QueueError> {
+        let mut past = self.past.lock().await;
+        let revision = self.store.revision().await?;
+        if let Some(held) = past.as_ref().filter(|held| held.at == at && held.revision == revision) {
+            return Ok(Arc::clone(&held.graph));
+        }
+        let graph = Arc::new(queue::read_graph(self.store.as_ref(), Some(at)).await?);
+        *past = Some(Past { at, revision, graph: Arc::clone(&graph) });
+        Ok(graph)
+    }
 }
 
 #[async_trait]
 impl Graphs for Kept {
+    /// A large graph takes longer to read than an answer may take. Whoever asked first goes away without it; the reading goes on,
+    /// and the next one finds it done.
     async fn graph(&self, at: Option<Timestamp>) -> Result<HeldGraph, RoomError> {
-        if at.is_some() {
-            let past = queue::read_graph(self.store.as_ref(), at).await.map_err(away)?;
-            return Ok(Box::new(Box::new(past)));
+        if let Some(at) = at {
+            let graph = finished(tokio::spawn(self.clone().read_past(at))).await?;
+            return Ok(Box::new(graph));
         }
-        self.bring_up().await.map_err(away)?;
+        finished(tokio::spawn(self.clone().bring_up())).await?;
         let held = Arc::clone(&self.live).read_owned().await;
         let held = OwnedRwLockReadGuard::try_map(held, |live| live.as_ref().map(LiveGraph::graph));
         // It was read just now; that it is gone again cannot be.
         let held = held.map_err(|_| away(QueueError::Missing("the graph of the registry".to_owned())))?;
         Ok(Box::new(Present(held)))
     }
+}
+
+async fn finished<T>(task: JoinHandle<Result<T, QueueError>>) -> Result<T, RoomError> {
+    task.await.map_err(|failure| RoomError::Away(Box::new(failure)))?.map_err(away)
 }
 
 /// The present graph, which is not brought up to date while it is looked at.
