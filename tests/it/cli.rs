@@ -20,6 +20,7 @@ fn every_command_has_help_and_bad_usage_is_2() {
         "doctor",
         "migrate",
         "retry",
+        "serve",
         "demo",
         "dependents",
         "scan",

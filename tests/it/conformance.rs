@@ -20,7 +20,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
 
 /// Runs a story on a fresh database of every backend there is.
-fn on_every_backend<F, Fut>(story: F)
+pub(crate) fn on_every_backend<F, Fut>(story: F)
 where
     F: Fn(Arc<dyn Store>) -> Fut,
     Fut: Future<Output = ()>,

@@ -21,7 +21,8 @@ mod killed;
 mod network;
 mod store_that_fails;
 
-use store_that_fails::{Faulty, When};
+pub(crate) use store_that_fails::Faulty;
+use store_that_fails::When;
 
 /// A clock that stands where the test put it.
 struct Noon;

@@ -14,7 +14,11 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod conformance_pages;
+#[cfg(test)]
 mod databases;
+#[cfg(test)]
+mod deploy;
 #[cfg(test)]
 mod exposed;
 #[cfg(test)]
@@ -30,6 +34,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod judging;
 #[cfg(test)]
 mod live_graph;
@@ -43,6 +49,8 @@ mod rewritten;
 mod running;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod serve;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]

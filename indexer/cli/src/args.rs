@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Follow(FollowArgs),
     /// Follow the index for years: look, fetch, inspect, check, match and publish, until SIGTERM
     Run(RunArgs),
+    /// Answer over HTTP, until SIGTERM: the API, badges, the drop-in for advisory pages
+    Serve(ServeArgs),
     /// Do what is due: fetch, inspect, check, match, publish
     Work {
         /// Stop when nothing is due now
@@ -376,6 +378,28 @@ pub(crate) struct RunArgs {
     /// Do not compare archives with the repositories they name
     #[arg(long)]
     pub(crate) no_source: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+}
+
+/// Where answers are given.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListenArgs {
+    /// Answer over HTTP on this address [default of serve: 127.0.0.1:8080]
+    #[arg(long, env = "PROVENANCE_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Give figures for Prometheus on this address [default: nowhere]
+    #[arg(long, env = "PROVENANCE_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) metrics_listen: Option<String>,
+    /// The secret of those who may say that the index changed; better set in the environment than on the command line
+    #[arg(long, env = "PROVENANCE_HOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub(crate) hook_secret: Option<serve::Secret>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
 }
 
 #[derive(Debug, ClapArgs)]

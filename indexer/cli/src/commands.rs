@@ -19,6 +19,7 @@ mod quarantine;
 mod retry;
 mod run;
 mod scan;
+mod serve;
 mod show;
 mod state;
 mod status;
@@ -43,6 +44,7 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Verify(args) => verify::run(&args, &settings).await,
         Command::Follow(args) => follow::run(&args, &settings).await,
         Command::Run(args) => run::run(args, &settings).await,
+        Command::Serve(args) => serve::run(&args, &settings).await,
         Command::Work { until_idle, no_source } => work::run(until_idle, no_source, &settings).await,
         Command::Diff { before, after } => diff::run(&before, &after, &settings).await,
         Command::Events { after, .. } => events::run(after, &settings).await,

@@ -4,11 +4,13 @@
 mod csv;
 mod openvex;
 mod osv;
+mod package;
 mod report;
 mod sarif;
 
 pub use csv::{csv_cell, csv_row};
 pub use openvex::openvex;
 pub use osv::osv;
+pub use package::{PackageAdvisory, VersionState, package_osv};
 pub use report::{AffectedRelease, Interval, Report, ReportedAdvisory, WayOut, plain_address};
 pub use sarif::sarif;

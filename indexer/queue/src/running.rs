@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schema::{Clock, KrateName, Timestamp};
 use store::{SourceState, Store};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::following::FollowReport;
@@ -98,6 +99,8 @@ pub struct Running {
     pub chore: Arc<dyn Chore>,
     /// Who hears of it.
     pub progress: Arc<dyn Progress>,
+    /// Notified, the next look is taken at once. Whoever does so is believed nothing, so it may be anybody who is let.
+    pub nudge: Arc<Notify>,
     /// How often.
     pub options: RunOptions,
 }
@@ -169,6 +172,7 @@ impl Running {
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = self.nudge.notified() => {}
                 () = tokio::time::sleep(self.pause()) => {}
             }
         }

@@ -8,6 +8,7 @@ mod exposure;
 mod following;
 mod index;
 mod judging;
+mod pages;
 mod results;
 mod rows;
 mod work;
@@ -24,17 +25,18 @@ pub use index::{
     SourceTrouble, StoredKrate, StoredRelease,
 };
 pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
+pub use pages::{FeedRow, PageRow, Pages, VersionRow};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
 pub trait Store:
-    Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+    Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+    T: Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
 {
 }

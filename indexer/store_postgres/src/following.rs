@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use schema::{CanonicalName, KrateName, Timestamp};
+use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Transaction};
 use store::{ComparisonWrite, EventRow, FollowWrite, Following, Latency, Look, SignalFacts, StoreError};
 
@@ -149,16 +150,7 @@ impl Following for PostgresStore {
             .fetch_all(&self.pool)
             .await
             .failing_on(self, "read events")?;
-        rows.iter()
-            .map(|row| {
-                Ok(EventRow {
-                    seq: get(row, "seq")?,
-                    at: Timestamp::from_micros(get(row, "at")?),
-                    kind: get(row, "kind")?,
-                    payload: get(row, "payload")?,
-                })
-            })
-            .collect()
+        rows.iter().map(event_row).collect()
     }
 }
 
@@ -198,6 +190,15 @@ impl PostgresStore {
         .failing_on(self, "move the cursor of a source")?;
         led(moved.rows_affected())
     }
+}
+
+pub(crate) fn event_row(row: &PgRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        seq: get(row, "seq")?,
+        at: Timestamp::from_micros(get(row, "at")?),
+        kind: get(row, "kind")?,
+        payload: get(row, "payload")?,
+    })
 }
 
 fn led(rows: u64) -> Result<(), StoreError> {

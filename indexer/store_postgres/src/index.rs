@@ -225,7 +225,7 @@ fn stored_release(row: &PgRow) -> Result<StoredRelease, StoreError> {
     })
 }
 
-fn change_row(row: &PgRow) -> Result<ChangeRow, StoreError> {
+pub(crate) fn change_row(row: &PgRow) -> Result<ChangeRow, StoreError> {
     let kind: String = get(row, "kind")?;
     Ok(ChangeRow {
         seq: get(row, "seq")?,

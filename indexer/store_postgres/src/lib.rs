@@ -15,6 +15,7 @@ mod judging;
 mod membership;
 mod migrating;
 mod numbers;
+mod pages;
 mod quarantine;
 mod rehearsal;
 mod results;

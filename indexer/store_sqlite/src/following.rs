@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use schema::{CanonicalName, KrateName, Timestamp};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 use store::{ComparisonWrite, EventRow, FollowWrite, Following, Latency, Look, SignalFacts, StoreError};
 
@@ -142,16 +143,7 @@ impl Following for SqliteStore {
             .fetch_all(&self.readers)
             .await
             .failing_on(self, "read events")?;
-        rows.iter()
-            .map(|row| {
-                Ok(EventRow {
-                    seq: get(row, "seq")?,
-                    at: Timestamp::from_micros(get(row, "at")?),
-                    kind: get(row, "kind")?,
-                    payload: get(row, "payload")?,
-                })
-            })
-            .collect()
+        rows.iter().map(event_row).collect()
     }
 }
 
@@ -191,6 +183,15 @@ impl SqliteStore {
         .failing_on(self, "move the cursor of a source")?;
         led(moved.rows_affected())
     }
+}
+
+pub(crate) fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        seq: get(row, "seq")?,
+        at: Timestamp::from_micros(get(row, "at")?),
+        kind: get(row, "kind")?,
+        payload: get(row, "payload")?,
+    })
 }
 
 fn led(rows: u64) -> Result<(), StoreError> {

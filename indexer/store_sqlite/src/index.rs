@@ -259,7 +259,7 @@ fn stored_release(row: &SqliteRow) -> Result<StoredRelease, StoreError> {
     })
 }
 
-fn change_row(row: &SqliteRow) -> Result<ChangeRow, StoreError> {
+pub(crate) fn change_row(row: &SqliteRow) -> Result<ChangeRow, StoreError> {
     let kind: String = get(row, "kind")?;
     let name: Option<String> = get(row, "name")?;
     let num: Option<String> = get(row, "num")?;

@@ -10,6 +10,7 @@ mod following;
 mod index;
 mod judging;
 mod lock;
+mod pages;
 mod results;
 mod row;
 mod rows;
@@ -42,6 +43,8 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
+    /// One connection that writes nothing and stays: what it is asked is what others changed since it was asked last.
+    watcher: SqlitePool,
 }
 
 impl SqliteStore {
@@ -109,6 +112,7 @@ impl SqliteStore {
 
     /// Closes every connection, so that the write-ahead log is folded into the file.
     pub async fn close(&self) {
+        self.watcher.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -128,12 +132,15 @@ impl SqliteStore {
             .connect_with(options.clone().pragma("cache_size", WRITER_CACHE_KIB))
             .await
             .map_err(failed)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.create_if_missing(false))
-            .await
-            .map_err(failed)?;
-        Ok(Self { path: path.to_owned(), writer, readers })
+        let options = options.create_if_missing(false);
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await.map_err(failed)?;
+        let watcher = SqlitePoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(options);
+        Ok(Self { path: path.to_owned(), writer, readers, watcher })
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use schema::{
     AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, KrateName, Priority, ProvenanceRow, Release, ReleaseId, Sha256,
-    SourceSummary, Step, Timestamp,
+    SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging, JudgingCursor,
-    JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed,
-    PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
-    StoredKrate, Work, WorkCount,
+    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging,
+    JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PageRow, Pages,
+    PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store,
+    StoreError, StoredAdvisory, StoredKrate, VersionRow, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -27,19 +27,30 @@ pub(super) enum When {
 }
 
 /// The store that fails.
-pub(super) struct Faulty {
+pub(crate) struct Faulty {
     store: Arc<dyn Store>,
     calls: AtomicUsize,
     fails_at: usize,
     when: When,
     failed: AtomicBool,
     failed_in: Mutex<&'static str>,
+    is_away: AtomicBool,
 }
 
 impl Faulty {
     pub(super) fn new(store: Arc<dyn Store>, fails_at: usize, when: When) -> Self {
         let (calls, failed, failed_in) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new("nothing"));
-        Self { store, calls, fails_at, when, failed, failed_in }
+        Self { store, calls, fails_at, when, failed, failed_in, is_away: AtomicBool::new(false) }
+    }
+
+    /// One that does not fail until it is told to.
+    pub(crate) fn sound(store: Arc<dyn Store>) -> Self {
+        Self::new(store, usize::MAX, When::Before)
+    }
+
+    /// From now on every call fails, or none does.
+    pub(crate) fn take_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -60,7 +71,7 @@ impl Faulty {
             self.failed.store(true, Ordering::SeqCst);
             *self.failed_in.lock().unwrap() = name;
         }
-        if fails && self.when == When::Before {
+        if self.is_away.load(Ordering::SeqCst) || fails && self.when == When::Before {
             return Err(lost(name));
         }
         let answer = call.await;
@@ -174,6 +185,16 @@ failing!(Exposure {
     dependencies_ever(on: &CanonicalName) -> Vec<PastDependency>;
     krate_revisions() -> Vec<KrateRevision>;
     exposure_of(krates: &[i64]) -> ExposurePage;
+});
+
+failing!(Pages {
+    revision() -> String;
+    pages(canonical: &CanonicalName, num: &VersionNum) -> Vec<PageRow>;
+    pages_of(releases: &[ReleaseId]) -> Vec<PageRow>;
+    versions(canonical: &CanonicalName) -> Option<Vec<VersionRow>>;
+    with_checksum(checksum: &Sha256) -> Vec<ReleaseId>;
+    feed(after: i64, limit: u32) -> Vec<FeedRow>;
+    last_number() -> i64;
 });
 
 failing!(Judging {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use advisories::{NextSafe, next_safe};
+use advisories::{Advisory, NextSafe, next_safe};
 use anyhow::bail;
 use schema::{AdvisoryFacts, AdvisoryId, CanonicalName, Clock as _, Release, ReleaseId, Step, VersionNum};
 use store::{MatchRow, Store, StoredAdvisory};
@@ -101,13 +101,8 @@ impl Answer {
             for stored in standing.of(store, &krate).await?.iter().filter(|stored| stored.facts.withdrawn.is_none()) {
                 parsed.push(queue::parsed(stored)?);
             }
-            let live = offered(&releases);
-            let covered = |version: &semver::Version| {
-                parsed.iter().any(|advisory| advisory.affects(version) || advisory.nearly_affects(version))
-            };
-            for release in rows.remove(&krate).unwrap_or_default() {
-                self.next.insert(release.id, next_safe(&release.key.num, &live, covered));
-            }
+            let asked = rows.remove(&krate).unwrap_or_default();
+            self.next.extend(next_of_each(asked, &releases, &parsed));
         }
         Ok(())
     }
@@ -166,6 +161,19 @@ fn is_id(text: &str) -> bool {
     let begins =
         |with: &str| text.strip_prefix(with).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     begins("RUSTSEC-") || begins("CVE-") || begins("MAL-") || (text.starts_with("GHSA-") && text.len() == 19)
+}
+
+/// Where to go from each of the releases asked about: the next versions that none of these advisories covers, nor nearly.
+pub(crate) fn next_of_each<'a>(
+    asked: impl IntoIterator<Item = &'a Release>,
+    releases: &[Release],
+    advisories: &[Advisory],
+) -> BTreeMap<ReleaseId, NextSafe> {
+    let live = offered(releases);
+    let covered = |version: &semver::Version| {
+        advisories.iter().any(|advisory| advisory.affects(version) || advisory.nearly_affects(version))
+    };
+    asked.into_iter().map(|release| (release.id, next_safe(&release.key.num, &live, covered))).collect()
 }
 
 /// The versions somebody can be sent to.

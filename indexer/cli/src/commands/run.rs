@@ -10,8 +10,11 @@ use follow::{CargoSettings, IndexAddress};
 use queue::{Backfill, Chore, IndexReader, Names, Progress, RunOptions, Running, WatchList, Watched};
 use schema::{KrateName, Timestamp};
 use store::Store;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::followed::{self, Place};
+use super::serve::Served;
 use crate::args::RunArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
@@ -49,13 +52,44 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
         watched,
         chore,
         progress: Arc::new(Notes(progress)),
+        nudge: Arc::default(),
         options,
     };
-    let outcome = running.run(&stop).await;
-    drop(running);
+    let outcome = run_and_answer(&args, running, &stop).await;
     opened.close().await;
     outcome?;
     Ok(Exit::Done)
+}
+
+/// Runs, and with `--listen` answers meanwhile; when one of the two ends, so does the other.
+async fn run_and_answer(args: &RunArgs, running: Running, stop: &CancellationToken) -> anyhow::Result<()> {
+    let ended = stop.child_token();
+    let nudge: Arc<dyn serve::Nudge> = Arc::new(Nudged(Arc::clone(&running.nudge)));
+    let served = match &args.listen.listen {
+        Some(_) => Some(Served::open(&args.listen, Arc::clone(&running.store), Some(nudge), &ended).await?),
+        None => None,
+    };
+    let work = async {
+        let outcome = running.run(&ended).await;
+        ended.cancel();
+        outcome
+    };
+    let answer = async {
+        if let Some(served) = served {
+            served.until_stopped(&ended).await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(work, answer);
+    Ok(outcome?)
+}
+
+/// The follower in this process, as `serve` may tell it that something is new.
+struct Nudged(Arc<Notify>);
+
+impl serve::Nudge for Nudged {
+    fn nudge(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// What is followed: a git index as a whole, or a list of crates on one that is read crate by crate.

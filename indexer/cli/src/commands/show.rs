@@ -57,11 +57,12 @@ pub(crate) async fn rows_of(store: &dyn Store, subject: &Subject) -> anyhow::Res
     let releases = subject.releases(store).await?;
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
     let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
-    let row = |release: &Release| written.remove(&release.id).unwrap_or_else(|| unwritten(release));
+    let row = |release: &Release| written.remove(&release.id).unwrap_or_else(|| unwritten(release, SystemClock.now()));
     Ok(releases.iter().map(row).collect())
 }
 
-fn unwritten(release: &Release) -> ProvenanceRow {
+/// The row of a release whose first one is not written yet.
+pub(crate) fn unwritten(release: &Release, now: Timestamp) -> ProvenanceRow {
     let facts = Facts {
         release,
         index_commit: None,
@@ -69,7 +70,7 @@ fn unwritten(release: &Release) -> ProvenanceRow {
         inspection: None,
         source: SourceState::NotAsked,
         advisories: MatchState::Waiting,
-        now: SystemClock.now(),
+        now,
     };
     publish::publish(&facts, None).row
 }

@@ -1,11 +1,14 @@
 //! A crate's rows as they stood at a time: the index's part rebuilt from the record of changes, the rest as it was told then.
 
 use anyhow::Context as _;
-use schema::{AdvisoryState, Badge, ChecksumState, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict};
+use schema::{
+    AdvisoryState, Badge, ChecksumState, Clock as _, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict,
+};
 use serde::Deserialize;
 use store::{ChangeRow, Store};
 
 use super::unwritten;
+use crate::clock::SystemClock;
 use crate::commands::subject::Subject;
 
 /// Changes read at once.
@@ -32,7 +35,7 @@ pub(super) async fn rows_at(store: &dyn Store, subject: &Subject, at: Timestamp)
         let mine = changes.iter().filter(|row| row.release == Some(release.id));
         let mine: Vec<_> = mine.map(|row| row.change.clone()).collect();
         let Some(past) = Past::of(release, &mine, at) else { continue };
-        let mut row = unwritten(&as_it_stood(release, past));
+        let mut row = unwritten(&as_it_stood(release, past), SystemClock.now());
         if let Some(payload) = said.get(&release.id) {
             let said: Said = serde_json::from_str(payload).context("read what a row said then")?;
             row.checksum_state = said.checksum_state;

@@ -1,0 +1,66 @@
+//! `/livez`, `/readyz`, `/status`: is the process there, are its answers to be relied on, how far is everything.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use crate::{ApiError, Service};
+
+/// The routes of this file.
+pub(crate) fn router() -> Router<Arc<Service>> {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/status", get(status))
+}
+
+/// The process answers; nothing else is asked.
+async fn livez() -> Response {
+    unkept(StatusCode::OK, &json!({ "alive": true }))
+}
+
+/// 503 when the database is away, or when a source is behind or was not read for a while: what `status --check` says.
+async fn readyz(State(service): State<Arc<Service>>) -> Response {
+    let moment = match service.moment().await {
+        Ok(moment) => moment,
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    let now = service.now();
+    let troubles: Vec<_> = moment
+        .known
+        .sources
+        .iter()
+        .filter_map(|source| source.trouble(now).map(|trouble| format!("index {}: {trouble}", source.address)))
+        .collect();
+    let ready = troubles.is_empty() && !moment.known.sources.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    unkept(status, &json!({ "ready": ready, "troubles": moment.standing.troubles, "as_of": moment.standing }))
+}
+
+/// What waits, what was given up, what cannot be read.
+async fn status(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
+    let moment = service.moment().await?;
+    let work: Vec<_> = service
+        .store
+        .counts()
+        .await?
+        .iter()
+        .map(|count| {
+            json!({ "step": count.step, "waiting": count.waiting, "retrying": count.retrying, "dead": count.dead })
+        })
+        .collect();
+    let last = service.store.last_number().await?;
+    let document = json!({
+        "as_of": moment.standing, "work": work, "last_event": last,
+        "quarantined": service.store.quarantined().await?.len(),
+    });
+    Ok(unkept(StatusCode::OK, &document))
+}
+
+/// An answer about this very moment, which nobody may keep.
+fn unkept(status: StatusCode, document: &serde_json::Value) -> Response {
+    let keep = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (status, keep, axum::Json(document)).into_response()
+}

@@ -1,0 +1,83 @@
+//! Answers questions over HTTP: the API, badges, the drop-in for advisory pages, health. It reads, and writes nothing.
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod api;
+mod badges;
+mod cache;
+mod error;
+mod extract;
+mod health;
+mod hooks;
+mod limits;
+mod listen;
+mod listing;
+mod metrics;
+mod openapi;
+mod options;
+mod packages;
+mod rooms;
+mod service;
+mod standing;
+mod unstuck;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+pub use error::{ApiError, ServeError};
+pub use listen::Listener;
+pub use openapi::document as openapi;
+pub use options::{Secret, ServeOptions};
+pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, RoomError, Rules};
+pub use service::{Parts, Service};
+pub use standing::Standing;
+
+/// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here.
+///
+/// What stands around it holds for all of it, from the outside in: requests are counted, bounds are kept, a panic is an answer,
+/// unchanged answers are not sent again, and what anybody may read is kept, compressed.
+pub fn router(service: &Arc<Service>) -> Router {
+    let routes = Router::new()
+        .merge(api::router())
+        .merge(openapi::router())
+        .merge(packages::router())
+        .merge(badges::router())
+        .merge(health::router())
+        .merge(hooks::router());
+    let with = || Arc::clone(service);
+    routes
+        .fallback(error::no_such_page)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(service.options.max_body))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(with(), cache::keep))
+        .layer(from_fn(cache::conditional))
+        .layer(CatchPanicLayer::custom(limits::panicked))
+        .layer(from_fn_with_state(with(), limits::guard))
+        .layer(from_fn(limits::unguessed))
+        .layer(cross_origin())
+        .layer(from_fn_with_state(with(), metrics::measure))
+        .with_state(with())
+}
+
+/// The router of the other listener: figures for Prometheus, which are not for everybody.
+pub fn metrics_router(service: &Arc<Service>) -> Router {
+    metrics::router(service)
+}
+
+/// What may be read by everybody may be read by every page, refusals included. Who acts sends `Authorization`, and no page of
+/// another origin may.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::ACCEPT, header::CONTENT_TYPE, header::IF_NONE_MATCH])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+}

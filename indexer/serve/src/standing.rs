@@ -1,0 +1,122 @@
+//! What every answer rests on, and whether that is older than it should be.
+
+use std::time::Duration;
+
+use schema::{AsOf, DbSummary, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::SourceState;
+
+/// What an answer rests on. It stands in every document as `as_of`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Standing {
+    /// States of the advisory database and of the index, and the rule's version.
+    #[serde(flatten)]
+    pub as_of: AsOf,
+    /// When the advisory database was last found to be the present one.
+    pub advisory_db_checked_at: Option<Timestamp>,
+    /// Whether any of it is older than its limit.
+    pub stale: bool,
+    /// Why, one sentence for each.
+    pub troubles: Vec<String>,
+}
+
+impl Standing {
+    /// Judges what is known at an instant. Of several indexes, the one read last is named; each may be in trouble.
+    pub(crate) fn judge(known: &Known, rules: &str, limit: Duration, now: Timestamp) -> Self {
+        let newest = known.sources.iter().filter_map(|source| Some((source.last_success_at?, source)));
+        let newest = newest.max_by_key(|(at, _)| *at);
+        let index = newest.map(|(at, source)| DbSummary {
+            source: without_password(&source.address),
+            commit: source.cursor_commit.clone(),
+            at,
+        });
+        let troubles = troubles(known, limit, now);
+        let advisory_db = known.advisory_db.clone().map(|mut db| {
+            db.source = without_password(&db.source);
+            db
+        });
+        Self {
+            as_of: AsOf { advisory_db, index, rules: rules.to_owned() },
+            advisory_db_checked_at: known.advisory_db_checked_at,
+            stale: !troubles.is_empty(),
+            troubles,
+        }
+    }
+}
+
+/// The part of the memory that every answer rests on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) sources: Vec<SourceState>,
+    pub(crate) advisory_db: Option<schema::DbCommit>,
+    pub(crate) advisory_db_checked_at: Option<Timestamp>,
+}
+
+fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
+    let mut troubles: Vec<String> = known
+        .sources
+        .iter()
+        .filter_map(|source| {
+            let trouble = source.trouble(now)?;
+            Some(format!("index {}: {trouble}", without_password(&source.address)))
+        })
+        .collect();
+    if known.sources.is_empty() {
+        troubles.push("no index was ever read".to_owned());
+    }
+    let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+    match (&known.advisory_db, known.advisory_db_checked_at) {
+        (None, _) => troubles.push("no advisory database is loaded".to_owned()),
+        (Some(_), Some(at)) if now > at.plus_seconds(limit) => {
+            troubles.push(format!("advisory database not looked at since {at}"));
+        }
+        _ => {}
+    }
+    troubles
+}
+
+/// An address without the name and password it may carry: answers are read by everybody.
+pub(crate) fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_told() {
+        for (address, shown) in [
+            ("git+https://me:secret@example.org/index?x=@1", "git+https://example.org/index?x=@1"),
+            ("sparse+https://example.org/a@b/", "sparse+https://example.org/a@b/"),
+            ("/var/lib/index", "/var/lib/index"),
+            ("snapshot", "snapshot"),
+        ] {
+            assert_eq!(without_password(address), shown);
+        }
+    }
+
+    #[test]
+    fn what_was_never_read_or_is_old_is_said() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let limit = Duration::from_hours(1);
+        let commit = schema::DbCommit { commit: "c".to_owned(), at: now, source: "s".to_owned() };
+        let source = SourceState { address: "i".to_owned(), last_success_at: Some(now), ..SourceState::default() };
+        let fine = Known {
+            sources: vec![source.clone()],
+            advisory_db: Some(commit),
+            advisory_db_checked_at: Some(now.plus_seconds(-3600)),
+        };
+        let judged = |known: &Known, now| Standing::judge(known, "r", limit, now).troubles;
+        assert_eq!(judged(&fine, now), [""; 0]);
+        assert_eq!(judged(&fine, now.plus_seconds(1)), ["advisory database not looked at since 2027-01-15T07:00:00Z"]);
+        assert_eq!(judged(&Known::default(), now), ["no index was ever read", "no advisory database is loaded"]);
+        let behind = SourceState { behind_since: Some(now.plus_seconds(-301)), ..source };
+        let known = Known { sources: vec![behind], ..fine };
+        assert_eq!(judged(&known, now), ["index i: behind its head since 2027-01-15T07:54:59Z"]);
+    }
+}

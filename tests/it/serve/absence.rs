@@ -1,0 +1,174 @@
+//! What is not there is said in as many ways as there are: not known, not looked at, too old, and a database that is away.
+
+use schema::{Priority, Step};
+use serde_json::{Value, json};
+use serve::ServeOptions;
+use store::{Index as _, Work as _};
+
+use super::indexed;
+use super::lab::{Lab, filled};
+use crate::harness::Home;
+use crate::http::{Serving, request};
+
+#[test]
+fn a_crate_that_is_not_known_is_404_and_says_what_is() {
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    for path in ["", "/1.0.0", "/1.0.0/source", "/advisories", "/dependents"] {
+        let answer = serving.get(&format!("/api/v1/crates/Gamma{path}"));
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.detail(), "crate `Gamma` is not known here, among 2 crates", "{path}");
+        let as_of = &answer.json()["as_of"];
+        assert!(as_of["index"]["at"].is_string() && as_of["advisory_db"]["commit"].is_string(), "{path}: {as_of}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    let answer = serving.get("/api/v1/crates/Alpha/7.0.0");
+    assert_eq!(
+        (answer.status, answer.detail()),
+        (404, "crate `alpha` has no release 7.0.0 that was ever seen here".to_owned())
+    );
+    assert_eq!(serving.get("/packages/gamma.json").status, 404);
+    assert_eq!(serving.get(&format!("/api/v1/checksums/{}", "0".repeat(64))).status, 404);
+    // A crate in which nothing is affected is another answer.
+    assert_eq!(
+        (serving.get("/packages/beta_b.json").status, serving.get("/packages/beta_b.json").json()),
+        (200, json!([]))
+    );
+}
+
+#[test]
+fn a_release_that_nobody_looked_at_says_so() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions::default());
+    let unchecked = lab.get("/api/v1/crates/alpha/1.1.0").json();
+    let row = &unchecked["release"];
+    assert_eq!((&row["checksum_state"], &row["source"]["verdict"]), (&json!("unchecked"), &json!("unchecked")));
+    assert_eq!(row["badge"]["message"], "not checked yet; no advisories known");
+    // A match that is due again makes every list say that it may lack something.
+    lab.block_on(async {
+        let store = lab.store.as_ref();
+        let alpha = schema::KrateName::parse("alpha").unwrap().canonical();
+        let ids: Vec<_> = store.releases(&alpha).await.unwrap().unwrap().iter().map(|release| release.id).collect();
+        let now = schema::Timestamp::from_seconds(0);
+        store.mark(&ids, Step::Match, Priority::FRESH, now).await.unwrap();
+    });
+    for path in ["crates/alpha/advisories", "advisories/RUSTSEC-2026-9001/versions", "crates/alpha/dependents"] {
+        let address = format!("/api/v1/{path}?per_page=3");
+        assert_eq!(lab.get(&address).json()["pending"], 2, "{path}");
+    }
+    let package = lab.get("/packages/Alpha.json").json();
+    let states = package[0]["affected"][0]["database_specific"]["versions"].as_array().unwrap();
+    assert!(states.len() == 2 && states.iter().all(|state| state["state"] == "pending"), "{package}");
+}
+
+#[test]
+fn a_release_whose_first_row_is_not_written_has_one_that_says_so() {
+    let home = Home::new();
+    let world = crate::harness::small_world();
+    let index = home.path().join("index.git");
+    fixtures::GitIndex::create(&index).unwrap().commit(&world, None, "a").unwrap();
+    let run = home.run(&["follow", "--once", "--index", index.to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lab = Lab::new(&home, ServeOptions::default());
+    if !ran(&home, "DELETE FROM provenance") {
+        return;
+    }
+    let answer = lab.get("/api/v1/crates/alpha/1.0.0").json();
+    let row = &answer["release"];
+    assert_eq!((&row["checksum_state"], &row["advisories"]["state"]), (&json!("unchecked"), &json!("pending")));
+    assert_eq!(row["badge"]["message"], "advisories not checked yet; not checked yet");
+}
+
+#[test]
+fn what_is_too_old_is_said_in_every_document_and_by_readyz() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
+    let stale = |lab: &Lab| {
+        let answer = lab.get("/api/v1/crates/alpha/1.0.0");
+        (answer.json()["as_of"]["stale"].clone(), answer.json()["as_of"]["troubles"].clone())
+    };
+    let read = lab.clock.as_ref();
+    assert_eq!(stale(&lab), (json!(false), json!([])));
+    assert_eq!(
+        (lab.get("/readyz").status, lab.get("/packages/alpha.json").header("provenance-stale").map(str::to_owned)),
+        (200, Some("false".to_owned()))
+    );
+    let now = schema::Clock::now(read);
+    lab.clock.set(now.plus_seconds(901));
+    let (is_stale, troubles) = stale(&lab);
+    assert_eq!((is_stale, troubles.as_array().unwrap().len()), (json!(true), 1), "{troubles}");
+    assert!(troubles[0].as_str().unwrap().contains("not read to its end since"), "{troubles}");
+    let ready = lab.get("/readyz");
+    assert_eq!((ready.status, &ready.json()["ready"]), (503, &json!(false)));
+    assert_eq!(lab.get("/livez").status, 200);
+    // Six hours and more after the database of advisories was last looked at.
+    lab.clock.set(now.plus_seconds(6 * 3600 + 60));
+    let (_, troubles) = stale(&lab);
+    assert!(troubles[1].as_str().unwrap().starts_with("advisory database not looked at since"), "{troubles}");
+    assert_eq!(lab.get("/packages/alpha.json").header("provenance-stale"), Some("true"));
+    let unknown = lab.get("/api/v1/crates/gamma").json();
+    assert_eq!(unknown["as_of"]["stale"], true);
+}
+
+#[test]
+fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
+    let description = lab.get("/api/v1/openapi.json").json();
+    // Answered once, so that whatever is kept is kept.
+    assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
+    lab.store.take_away(true);
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        let path = filled(path);
+        let answer = if operations.get("get").is_some() {
+            lab.get(&path)
+        } else {
+            let query = json!({ "package": { "name": "alpha", "ecosystem": "crates.io" } });
+            let body = if path.ends_with("batch") { json!({ "queries": [query] }) } else { query };
+            request(&lab.address, "POST", &path, &[], &body.to_string())
+        };
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}: {}", answer.text());
+        let has_words = answer.json()["errors"][0]["detail"].is_string() || answer.json()["message"].is_string();
+        assert!(has_words && answer.header("cache-control") == Some("no-store"), "{path}: {answer:?}");
+    }
+    for path in ["/packages/alpha.json", "/packages/gamma.json", "/readyz", "/status", "/badges/alpha/badge.json"] {
+        assert_eq!((lab.get(path).status, lab.get(path).header("retry-after")), (503, Some("5")), "{path}");
+    }
+    // A picture stays a picture.
+    let badge = lab.get("/badges/alpha.svg");
+    assert_eq!((badge.status, badge.header("content-type")), (503, Some("image/svg+xml;charset=utf-8")));
+    assert!(badge.text().contains("not available now"));
+    assert_eq!(lab.get("/livez").status, 200);
+    lab.store.take_away(false);
+    assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
+}
+
+#[test]
+fn without_an_advisory_database_nothing_is_said_about_advisories() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions::default());
+    let tables = ["advisory_match", "advisory_alias", "advisory_revision", "advisory_db"];
+    if !tables.iter().all(|table| ran(&home, &format!("DELETE FROM {table}"))) {
+        return;
+    }
+    for path in [
+        "/packages/alpha.json",
+        "/packages/gamma.json",
+        "/api/v1/crates/alpha/advisories",
+        "/api/v1/vulns/RUSTSEC-2026-9001",
+    ] {
+        assert_eq!(lab.get(path).status, 503, "{path}");
+    }
+    let as_of = &lab.get("/api/v1/crates/alpha").json()["as_of"].clone();
+    assert_eq!((&as_of["advisory_db"], &as_of["stale"]), (&Value::Null, &json!(true)));
+}
+
+/// Runs a statement on the database from outside; `false` on a machine that cannot.
+fn ran(home: &Home, statement: &str) -> bool {
+    let Ok(output) = std::process::Command::new("sqlite3").arg(home.database()).arg(statement).output() else {
+        crate::harness::skip("no sqlite3 on this machine to change a database from outside");
+        return false;
+    };
+    assert!(output.status.success(), "{statement}: {output:?}");
+    true
+}
