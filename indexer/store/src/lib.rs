@@ -7,6 +7,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod jobs;
 mod judging;
 mod results;
 mod rows;
@@ -23,6 +24,7 @@ pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, Signal, SourceState,
     SourceTrouble, StoredKrate, StoredRelease,
 };
+pub use jobs::Jobs;
 pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
@@ -30,11 +32,11 @@ pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
 pub trait Store:
-    Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+    Index + Following + Work + Jobs + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
+    T: Index + Following + Work + Jobs + Results + Checks + Judging + Advisories + Rows + Exposure + Send + Sync
 {
 }

@@ -11,10 +11,10 @@ use schema::{
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging, JudgingCursor,
-    JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PastDependency, Postponed,
-    PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
-    StoredKrate, Work, WorkCount,
+    EventRow, Exposure, ExposurePage, FollowWrite, Following, HeldCheck, Index, InspectionRow, Jobs, Judging,
+    JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PastDependency,
+    Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError,
+    StoredAdvisory, StoredKrate, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -123,6 +123,11 @@ failing!(Work {
     counts() -> Vec<WorkCount>;
     dead() -> Vec<DeadMark>;
     next_due(steps: &[Step]) -> Option<Timestamp>;
+});
+
+failing!(Jobs {
+    job_migrations() -> Vec<i64>;
+    prune_jobs() -> u64;
 });
 
 failing!(Results {
