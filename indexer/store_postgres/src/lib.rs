@@ -11,6 +11,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod jobs;
 mod judging;
 mod membership;
 mod migrating;

@@ -11,6 +11,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
         return check_only(settings).await;
     }
     let opened = opening::to_write(settings).await?;
+    opening::prepare_jobs(settings, &opened).await?;
     opened.close().await;
     if settings.json {
         document::print(json!({ "database": settings.database.value, "pending": [] }));

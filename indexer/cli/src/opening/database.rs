@@ -116,6 +116,14 @@ pub(crate) async fn to_read(settings: &Settings) -> anyhow::Result<Opened> {
     }
 }
 
+/// Makes the tables of the job queue, where they are on the server, too.
+pub(crate) async fn prepare_jobs(settings: &Settings, opened: &Opened) -> anyhow::Result<()> {
+    match &settings.database.value {
+        DatabaseAddress::Sqlite(_) => Ok(()),
+        DatabaseAddress::Postgres(url) => Ok(queue::prepare_jobs(url, opened.store.as_ref()).await?),
+    }
+}
+
 /// Names of the migrations that an existing database lacks.
 pub(crate) async fn missing_migrations(settings: &Settings) -> anyhow::Result<Vec<String>> {
     match &settings.database.value {
