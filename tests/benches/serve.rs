@@ -3,16 +3,20 @@
 //! `cargo bench -p provenance-cli --bench serve -- ADDR:PORT PATH…` asks a server that runs; without arguments one is started on
 //! a database of three releases, which measures the way from socket to socket and nothing of the database.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a measurement prints, and stops where it cannot measure"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fixtures::{CrateFile, World};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-#[path = "../it/harness.rs"]
-#[expect(dead_code, reason = "the tests use more of it than the bench does")]
-mod harness;
 
 const CONNECTIONS: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -21,23 +25,35 @@ const MEASURED: Duration = Duration::from_secs(10);
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     if args.is_empty() {
-        let home = harness::Home::new();
-        let world = harness::small_world();
-        world.write_advisories(&home.path().join("advisory-db")).unwrap();
-        world.write_index(&home.path().join("index"), None).unwrap();
-        home.json(&["index", "--crate", "alpha", "--index", "index", "--advisory-db", "advisory-db", "--no-source"]);
-        let mut server = home.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut server = server.stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        measure(&address, &["/api/v1/crates/alpha/1.0.0".to_owned()]);
-        let _ = Command::new("kill").args(["-TERM", &server.id().to_string()]).status();
-        let _ = server.wait();
-        return;
+        measure_small();
+    } else {
+        let address = args.remove(0);
+        measure(&address, &args);
     }
-    let address = args.remove(0);
-    measure(&address, &args);
+}
+
+/// Starts a server of its own and measures it.
+fn measure_small() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = CrateFile::honest("alpha", "1.0.0").build().unwrap();
+    let world = World::new().publish("alpha", "1.0.0", "2026-08-01T00:00:00Z", archive);
+    world.write_index(&home.path().join("index"), None).unwrap();
+    let indexed = program(home.path(), &["index", "--crate", "alpha", "--index", "index", "--no-source"]).status();
+    assert!(indexed.unwrap().success());
+    let mut server =
+        program(home.path(), &["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().rsplit('/').next().unwrap().to_owned();
+    measure(&address, &["/api/v1/crates/alpha/1.0.0".to_owned()]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+fn program(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provenance"));
+    command.args(args).env_clear().env("HOME", home).current_dir(home).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 fn measure(address: &str, paths: &[String]) {
@@ -59,25 +75,16 @@ fn measure(address: &str, paths: &[String]) {
         all
     });
     took.sort_unstable();
-    let at = |share: f64| {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an index"
-        )]
-        let index = (took.len() as f64 * share) as usize;
-        took.get(index.min(took.len() - 1)).copied().unwrap_or_default()
-    };
+    // Nearest rank, in thousandths.
+    let at = |thousandths: usize| took[(took.len() * thousandths).div_ceil(1000).max(1) - 1];
     let per_second = took.len() as u64 / MEASURED.as_secs();
-    let line = format!(
-        "{per_second} answers/s over {CONNECTIONS} connections: p50 {:?}, p99 {:?}, p99.9 {:?}, slowest {:?}\n",
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        at(1.0)
+    println!(
+        "{per_second} answers/s over {CONNECTIONS} connections: p50 {:?}, p99 {:?}, p99.9 {:?}, slowest {:?}",
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
     );
-    std::io::stdout().write_all(line.as_bytes()).unwrap();
 }
 
 /// Asks until the end; gives how long each answer took that was asked for after the beginning.

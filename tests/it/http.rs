@@ -94,7 +94,7 @@ pub(crate) struct Lines(BufReader<TcpStream>);
 impl Lines {
     pub(crate) fn ask(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n").as_bytes()).unwrap();
         Self(BufReader::new(stream))
     }
