@@ -13,12 +13,12 @@ fn write(name: &str, revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
     KrateWrite::new(KrateName::parse(name).unwrap(), revision, lines)
 }
 
-fn insert(name: &str, num: &str, cksum: u8, generation: u32, is_told: bool) -> LineWrite {
+fn insert(name: &str, num: &str, cksum: u8, generation: u32, is_change: bool) -> LineWrite {
     let cksum = format!("{cksum:02x}").repeat(32);
     let raw =
         format!(r#"{{"name":"{name}","vers":"{num}","deps":[],"cksum":"{cksum}","features":{{}},"yanked":false}}"#);
     let line = Box::new(IndexLine::parse(&raw).unwrap());
-    let change = Change {
+    let added = Change {
         kind: ChangeKind::Added,
         name: Some(KrateName::parse(name).unwrap()),
         num: Some(VersionNum::parse(num).unwrap()),
@@ -29,7 +29,7 @@ fn insert(name: &str, num: &str, cksum: u8, generation: u32, is_told: bool) -> L
         line_before: None,
         line_after: Some(raw.clone()),
     };
-    let changes = if is_told { vec![change] } else { Vec::new() };
+    let changes = if is_change { vec![added] } else { Vec::new() };
     LineWrite::Insert { generation: Generation(generation), line, raw, changes }
 }
 

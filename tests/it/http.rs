@@ -94,11 +94,8 @@ pub(crate) struct Lines(BufReader<TcpStream>);
 impl Lines {
     pub(crate) fn ask(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n").unwrap();
-        for (name, value) in headers {
-            write!(stream, "{name}: {value}\r\n").unwrap();
-        }
-        stream.write_all(b"\r\n").unwrap();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n").as_bytes()).unwrap();
         Self(BufReader::new(stream))
     }
 

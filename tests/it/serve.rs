@@ -200,6 +200,9 @@ fn the_description_is_the_contract_and_every_route_in_it_answers() {
     let pages = serving.get("/api/v1/docs/");
     assert_eq!(pages.status, 200);
     assert!(!pages.text().contains("http"), "{}", pages.text());
+    assert!(pages.header("content-security-policy").unwrap().starts_with("default-src 'self';"));
+    let set_up = serving.get("/api/v1/docs/swagger-initializer.js").text();
+    assert!(!set_up.contains("http") && set_up.contains("\"validatorUrl\": \"none\""), "{set_up}");
 }
 
 #[test]

@@ -39,25 +39,21 @@ pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, RoomError, Rules};
 pub use service::{Parts, Service};
 pub use standing::Standing;
 
-/// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here.
+/// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here: into `kept` what
+/// anybody may read, beside it what is about this moment or changes something.
 ///
-/// What stands around it holds for all of it, from the outside in: requests are counted, bounds are kept, a panic is an answer,
-/// unchanged answers are not sent again, and what anybody may read is kept, compressed.
+/// What stands around it holds for all of it, from the outside in: requests are counted, bounds are kept, a panic is an answer, and
+/// unchanged answers are not sent again.
 pub fn router(service: &Arc<Service>) -> Router {
-    let routes = Router::new()
-        .merge(api::router())
-        .merge(openapi::router())
-        .merge(packages::router())
-        .merge(badges::router())
-        .merge(health::router())
-        .merge(hooks::router());
     let with = || Arc::clone(service);
+    let kept =
+        Router::new().merge(api::router()).merge(openapi::router()).merge(packages::router()).merge(badges::router());
+    let kept = kept.layer(CompressionLayer::new()).layer(from_fn_with_state(with(), cache::keep));
+    let routes = Router::new().merge(kept).merge(health::router()).merge(hooks::router());
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(service.options.max_body))
-        .layer(CompressionLayer::new())
-        .layer(from_fn_with_state(with(), cache::keep))
         .layer(from_fn(cache::conditional))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(with(), limits::guard))

@@ -87,7 +87,7 @@ described!(KrateAdvisories as Serialize, AdvisoriesAnswer as Serialize, Versions
 /// What is known against a crate
 #[utoipa::path(
     get, path = "/api/v1/crates/{name}/advisories", operation_id = "crate_advisories", tag = "advisories",
-    params(("name" = String, Path, description = "The crate, in any spelling."), PageQuery),
+    params(("name" = String, Path, description = "The crate, in any spelling.", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"), PageQuery),
     responses((status = 200, description = "Its advisories.", body = KrateAdvisories)),
 )]
 async fn of_krate(

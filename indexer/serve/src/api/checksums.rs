@@ -33,7 +33,7 @@ described!(ChecksumAnswer as Serialize);
 /// The releases whose archive has this sha256
 #[utoipa::path(
     get, path = "/api/v1/checksums/{sha256}", operation_id = "checksum", tag = "crates",
-    params(("sha256" = String, Path, description = "64 hex digits; the index calls it `cksum`.")),
+    params(("sha256" = String, Path, description = "64 hex digits; the index calls it `cksum`.", pattern = "^[0-9A-Fa-f]{64}$")),
     responses((status = 200, description = "The releases.", body = ChecksumAnswer)),
 )]
 async fn with_checksum(

@@ -101,7 +101,7 @@ described!(DependentsAnswer as Serialize);
 /// Who depends on a crate
 #[utoipa::path(
     get, path = "/api/v1/crates/{name}/dependents", operation_id = "dependents", tag = "crates",
-    params(("name" = String, Path, description = "The crate, in any spelling."), DependentsQuery),
+    params(("name" = String, Path, description = "The crate, in any spelling.", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"), DependentsQuery),
     responses((status = 200, description = "Its dependents.", body = DependentsAnswer)),
 )]
 async fn dependents(

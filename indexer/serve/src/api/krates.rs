@@ -59,7 +59,7 @@ described!(KrateAnswer as Serialize);
 /// A crate with a page of its releases
 #[utoipa::path(
     get, path = "/api/v1/crates/{name}", operation_id = "crate", tag = "crates",
-    params(("name" = String, Path, description = "The crate, in any spelling."), PageQuery),
+    params(("name" = String, Path, description = "The crate, in any spelling.", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"), PageQuery),
     responses((status = 200, description = "The crate.", body = KrateAnswer)),
 )]
 async fn krate(

@@ -35,9 +35,11 @@ pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
 /// A question about a package.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 struct Query {
-    /// The package; a purl may name it instead.
+    /// The package.
+    #[schemars(required)]
     package: Option<Package>,
     /// Only what covers this version.
+    #[schemars(regex(pattern = r"^[0-9A-Za-z.+_-]{1,150}$"))]
     version: Option<String>,
     /// A commit of a repository. Nothing is known here by commit: such a question is refused.
     commit: Option<String>,
@@ -49,6 +51,7 @@ struct Query {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 struct Package {
     /// The crate, in any spelling.
+    #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"))]
     name: Option<String>,
     /// `crates.io`
     ecosystem: Option<String>,

@@ -24,7 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
 #[into_params(parameter_in = Query)]
 struct PurlQuery {
     /// The package URL with a version, e.g. `pkg:cargo/serde@1.0.0`.
-    #[param(required = true)]
+    #[param(required = true, pattern = "^pkg:cargo/[A-Za-z][A-Za-z0-9_-]{0,63}@[0-9A-Za-z._-]{1,150}$")]
     purl: Option<String>,
 }
 

@@ -36,8 +36,8 @@ described!(ReleaseAnswer as Serialize);
 #[utoipa::path(
     get, path = "/api/v1/crates/{name}/{version}", operation_id = "release", tag = "crates",
     params(
-        ("name" = String, Path, description = "The crate, in any spelling."),
-        ("version" = String, Path, description = "The version, build metadata included."),
+        ("name" = String, Path, description = "The crate, in any spelling.", pattern = "^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
+        ("version" = String, Path, description = "The version, build metadata included.", pattern = "^[0-9A-Za-z.+_-]{1,150}$"),
     ),
     responses((status = 200, description = "The release.", body = ReleaseAnswer)),
 )]
