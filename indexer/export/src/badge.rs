@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use schema::{Badge, Tone};
 use serde_json::{Value, json};
 
-/// Advance widths of ASCII from space to tilde, in hundredths of a pixel at 11 px: DejaVu Sans, whose widths are Verdana's
+/// Advance widths of ASCII from space to tilde, in hundredths of a pixel at 11 px: `DejaVu` Sans, whose widths are Verdana's
 /// within a pixel a word (`hmtx` of the font, 2026-11-27). A viewer with another font is held to them by `textLength`.
 #[rustfmt::skip]
 const WIDTHS: [u32; 95] = [

@@ -25,10 +25,10 @@ pub fn statements(row: &ProvenanceRow, verifier: &str) -> Vec<Value> {
         return Vec::new();
     }
     let own = statement(row, SOURCE_CORRESPONDENCE, &source_correspondence(row));
-    let verified = verified_property(row.source.verdict).map(|property| {
+    let result = verified_property(row.source.verdict).map(|property| {
         statement(row, SIMPLE_VERIFICATION_RESULT, &simple_verification_result(row, verifier, property))
     });
-    std::iter::once(own).chain(verified).collect()
+    std::iter::once(own).chain(result).collect()
 }
 
 /// Whether a verdict is one, and not the absence of one.
