@@ -8,13 +8,19 @@ mod advisory_states;
 #[cfg(test)]
 mod arrayref;
 #[cfg(test)]
+mod attest;
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod bucket;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod conformance_pages;
+#[cfg(test)]
+mod export;
 #[cfg(test)]
 mod exposed;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use download::{Blobs, DownloadLimits};
+use download::{Blobs, DownloadLimits, Place};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
 use queue::{Engine, EngineOptions, IndexReader, Progress, Rereads, Retries, Sources};
@@ -112,7 +112,7 @@ pub(crate) async fn engine(
 ) -> anyhow::Result<Arc<Engine>> {
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
-    let blobs = Blobs::open_dir(&data_dir.join("blobs"))?;
+    let blobs = blobs(settings)?;
     let mut jobs = settings.database.value.as_os_str().to_owned();
     jobs.push(".jobs");
     let options = EngineOptions {
@@ -128,6 +128,15 @@ pub(crate) async fn engine(
     };
     let store: Arc<dyn Store> = store;
     Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, rereads, progress, options).await?)
+}
+
+/// Where archives are kept: as `--blobs` says, else in the data directory.
+pub(crate) fn blobs(settings: &Settings) -> anyhow::Result<Blobs> {
+    let place = match &settings.blobs.value {
+        Some(named) => Place::parse(named)?,
+        None => Place::Folder(settings.data_dir.value.join("blobs")),
+    };
+    Ok(Blobs::open(&place, &settings.s3)?)
 }
 
 /// How repositories are reached: copies named by `--mirrors` first, then the network, at public addresses only.
