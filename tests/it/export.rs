@@ -84,7 +84,7 @@ fn everything_that_a_page_of_a_crate_needs_is_written() {
     let mut shown = home.json(&["show", "alpha"]);
     shown["releases"].as_array_mut().unwrap().reverse();
     let alpha = document(&home, "crates/al/ph/alpha.json");
-    assert_eq!(alpha["crate"]["versions"], shown["releases"]);
+    assert_eq!(alpha["releases"], shown["releases"]);
     assert_eq!(alpha["as_of"], shown["as_of"]);
     let newest = &shown["releases"][0];
     assert_eq!((&alpha["crate"]["default_version"], &newest["num"]), (&json!("1.1.0"), &json!("1.1.0")));
@@ -119,8 +119,8 @@ fn only_what_changed_is_written_and_what_is_gone_keeps_its_file() {
     index(&home, &world);
     home.json(&["export", "out"]);
     let beta = document(&home, "crates/be/ta/beta_b.json");
-    assert_eq!(beta["crate"]["deleted"], true, "{beta:#}");
-    assert_eq!(beta["crate"]["versions"].as_array().unwrap().len(), 1);
+    assert_eq!((&beta["crate"]["deleted"], &beta["crate"]["live"]), (&json!(1), &json!(0)), "{beta:#}");
+    assert_eq!(beta["releases"].as_array().unwrap().len(), 1);
 
     // Another text of an advisory that covers the same releases changes no row, and its OSV file all the same.
     let advisory = AdvisoryBuilder::new("RUSTSEC-2026-9001", "alpha", "2026-08-05");
@@ -144,7 +144,7 @@ fn a_release_that_waits_for_its_advisories_is_not_shown_as_one_without() {
     home.json(&["export", "out"]);
     let state = |home: &Home| {
         let beta = document(home, "crates/be/ta/beta_b.json");
-        beta["crate"]["versions"][0]["advisories"]["state"].as_str().unwrap().to_owned()
+        beta["releases"][0]["advisories"]["state"].as_str().unwrap().to_owned()
     };
     assert_eq!(state(&home), "none-known");
     tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -3,22 +3,26 @@
 use schema::{AsOf, ProvenanceRow};
 use serde_json::{Value, json};
 
-/// The document of a crate: its rows (tombstones too, the highest version first) under `crate`, beside what they rest on.
+/// The document of a crate: the crate, all its rows on one page (the highest version first, tombstones too), and what they
+/// rest on. It is the API's answer for `GET /api/v1/crates/{name}` with nothing left for another page.
 ///
 /// `rows` are all rows of one crate, in version order. `None`: there are none, and nothing can be said of the crate.
 #[must_use]
 pub fn krate_document(rows: &[ProvenanceRow], as_of: &AsOf) -> Option<Value> {
     let newest = default_version(rows)?;
-    let versions: Vec<_> = rows.iter().rev().collect();
+    let (deleted, live): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.deleted_at.is_some());
     Some(json!({
         "crate": {
             "name": newest.name,
             "canonical": newest.canonical,
             "default_version": newest.num,
-            "deleted": rows.iter().all(|row| row.deleted_at.is_some()),
-            "badge": newest.badge,
-            "versions": versions,
+            "releases": rows.len(),
+            "live": live.len(),
+            "yanked": live.iter().filter(|row| row.yanked).count(),
+            "deleted": deleted.len(),
         },
+        "releases": rows.iter().rev().collect::<Vec<_>>(),
+        "meta": { "total": rows.len(), "next_page": null, "prev_page": null },
         "as_of": as_of,
         "schema_version": 1,
     }))
@@ -95,8 +99,9 @@ mod tests {
         let document = krate_document(&rows, &as_of).unwrap();
         assert_eq!(document["crate"]["canonical"], "serde_json");
         assert_eq!(document["crate"]["default_version"], "1.1.0");
-        let nums: Vec<_> = document["crate"]["versions"].as_array().unwrap().iter().map(|row| &row["num"]).collect();
+        let nums: Vec<_> = document["releases"].as_array().unwrap().iter().map(|row| &row["num"]).collect();
         assert_eq!(nums, ["1.1.0", "1.0.0"]);
+        assert_eq!((&document["crate"]["live"], &document["meta"]["total"]), (&json!(2), &json!(2)));
         assert_eq!(document["as_of"]["rules"], "publish/1");
         assert_eq!(krate_document(&[], &as_of), None);
     }
