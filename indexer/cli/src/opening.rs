@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use download::{Blobs, DownloadLimits};
+use download::{Blobs, DownloadLimits, Place};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
 use queue::{Engine, EngineOptions, IndexReader, JobsAt, Progress, Rereads, Retries, Sources};
@@ -81,7 +81,7 @@ pub(crate) async fn engine(
 ) -> anyhow::Result<Arc<Engine>> {
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
-    let blobs = Blobs::open_dir(&data_dir.join("blobs"))?;
+    let blobs = blobs(settings)?;
     let jobs = match &settings.database.value {
         DatabaseAddress::Sqlite(path) => {
             let mut jobs = path.as_os_str().to_owned();
@@ -108,6 +108,15 @@ pub(crate) async fn engine(
 pub(crate) fn process_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} on {}, since {}", std::process::id(), host.trim(), SystemClock.now())
+}
+
+/// Where archives are kept: as `--blobs` says, else in the data directory.
+pub(crate) fn blobs(settings: &Settings) -> anyhow::Result<Blobs> {
+    let place = match &settings.blobs.value {
+        Some(named) => Place::parse(named)?,
+        None => Place::Folder(settings.data_dir.value.join("blobs")),
+    };
+    Ok(Blobs::open(&place, &settings.s3)?)
 }
 
 /// How repositories are reached: copies named by `--mirrors` first, then the network, at public addresses only.
