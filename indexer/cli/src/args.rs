@@ -157,6 +157,12 @@ pub(crate) enum Command {
         /// Only say what is missing; exit 1 when something is
         #[arg(long)]
         check: bool,
+        /// Let this role of the server read and write rows, and make no tables: for processes that work
+        #[arg(long, value_name = "ROLE", conflicts_with = "check")]
+        grant_worker: Option<String>,
+        /// Let this role of the server read the view provenance_v1 and nothing else
+        #[arg(long, value_name = "ROLE", conflicts_with = "check")]
+        grant_reader: Option<String>,
     },
     /// Try again what was given up
     Retry {

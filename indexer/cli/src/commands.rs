@@ -55,7 +55,9 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Attest(args) => attest::run(&args, &settings).await,
         Command::Status { check } => status::run(check, &settings).await,
         Command::Doctor => doctor::run(&settings).await,
-        Command::Migrate { check } => migrate::run(check, &settings).await,
+        Command::Migrate { check, grant_worker, grant_reader } => {
+            migrate::run(check, grant_worker.as_deref(), grant_reader.as_deref(), &settings).await
+        }
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
         Command::Advisories { command } => advisories::run(&command, &settings).await,
         Command::Demo => demo::run(&settings).await,

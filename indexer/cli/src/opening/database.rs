@@ -41,6 +41,23 @@ impl Opened {
         }
     }
 
+    /// Lets roles of the server do what their work needs.
+    pub(crate) async fn grant(&self, worker: Option<&str>, reader: Option<&str>) -> anyhow::Result<()> {
+        match &self.backend {
+            Backend::Sqlite(_) if worker.is_none() && reader.is_none() => {}
+            Backend::Sqlite(_) => bail!("a file has no roles; --grant-worker and --grant-reader are for a server"),
+            Backend::Postgres(store) => {
+                if let Some(role) = worker {
+                    store.grant_worker(role).await?;
+                }
+                if let Some(role) = reader {
+                    store.grant_reader(role).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Copies everything that is stored.
     pub(crate) async fn copy(&self) -> anyhow::Result<Copied> {
         match &self.backend {
