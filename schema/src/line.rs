@@ -42,7 +42,7 @@ pub struct IndexLine {
 }
 
 /// One dependency as the index states it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct IndexDependency {
     /// The name the dependent uses; for a renamed dependency not the package's.
     pub name: String,
@@ -51,12 +51,16 @@ pub struct IndexDependency {
     /// The version requirement, as published.
     pub req: String,
     /// Normal, build or dev.
+    #[serde(default = "normal", deserialize_with = "or_normal")]
     pub kind: DependencyKind,
     /// Only with a feature that asks for it.
+    #[serde(default, deserialize_with = "or_default")]
     pub optional: bool,
     /// Whether the dependency's `default` feature is on.
+    #[serde(default = "yes", deserialize_with = "or_true")]
     pub default_features: bool,
     /// The features asked for.
+    #[serde(default, deserialize_with = "or_default")]
     pub features: Vec<String>,
     /// A target triple or `cfg(…)`; `None` means every target.
     pub target: Option<String>,
@@ -119,7 +123,7 @@ impl IndexLine {
             name: KrateName::parse(&needed(raw.name, "name")?.0)?,
             num: VersionNum::parse(&needed(raw.vers, "vers")?.0)?,
             checksum: Sha256::parse(&needed(raw.cksum, "cksum")?.0)?,
-            dependencies: needed(raw.deps, "deps")?.into_iter().map(IndexDependency::from).collect(),
+            dependencies: needed(raw.deps, "deps")?,
             features,
             yanked: raw.yanked.unwrap_or(false),
             links: raw.links,
@@ -156,7 +160,7 @@ impl IndexLine {
 struct RawLine<'a> {
     name: Option<Text<'a>>,
     vers: Option<Text<'a>>,
-    deps: Option<Vec<RawDependency>>,
+    deps: Option<Vec<IndexDependency>>,
     cksum: Option<Text<'a>>,
     features: Option<BTreeMap<String, Vec<String>>>,
     features2: Option<BTreeMap<String, Vec<String>>>,
@@ -258,33 +262,25 @@ fn needed<T>(slot: Option<T>, name: &'static str) -> Result<T, serde_json::Error
     slot.ok_or_else(|| serde_json::Error::missing_field(name))
 }
 
-#[derive(Deserialize)]
-struct RawDependency {
-    name: String,
-    req: String,
-    features: Option<Vec<String>>,
-    optional: Option<bool>,
-    default_features: Option<bool>,
-    target: Option<String>,
-    kind: Option<DependencyKind>,
-    package: Option<String>,
-    registry: Option<String>,
+/// What stands for a field that is absent or `null`.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl From<RawDependency> for IndexDependency {
-    fn from(raw: RawDependency) -> Self {
-        Self {
-            name: raw.name,
-            package: raw.package,
-            req: raw.req,
-            kind: raw.kind.unwrap_or(DependencyKind::Normal),
-            optional: raw.optional.unwrap_or(false),
-            default_features: raw.default_features.unwrap_or(true),
-            features: raw.features.unwrap_or_default(),
-            target: raw.target,
-            registry: raw.registry,
-        }
-    }
+fn or_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(true))
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn or_normal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DependencyKind, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(DependencyKind::Normal))
+}
+
+const fn normal() -> DependencyKind {
+    DependencyKind::Normal
 }
 
 #[cfg(test)]

@@ -69,6 +69,14 @@ impl KrateName {
         CanonicalName(self.0.to_ascii_lowercase().replace('-', "_"))
     }
 
+    /// Whether two spellings are of one crate: their canonical names are equal. Asked of every line of an index, so nothing
+    /// is copied.
+    #[must_use]
+    pub fn is_same_krate(&self, other: &Self) -> bool {
+        let fold = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+        self.0.bytes().map(fold).eq(other.0.bytes().map(fold))
+    }
+
     /// Where the index keeps this crate's file: `1/a`, `2/ab`, `3/a/abc`, `ab/cd/abcd…`, in lower case.
     #[must_use]
     pub fn index_path(&self) -> String {
@@ -134,7 +142,10 @@ mod tests {
     #[test]
     fn every_spelling_has_one_canonical_name() {
         for name in ["serde-json", "Serde_JSON", "serde_json"] {
-            assert_eq!(KrateName::parse(name).unwrap().canonical().as_str(), "serde_json");
+            let name = KrateName::parse(name).unwrap();
+            assert_eq!(name.canonical().as_str(), "serde_json");
+            assert!(name.is_same_krate(&KrateName::parse("SERDE-json").unwrap()));
+            assert!(!name.is_same_krate(&KrateName::parse("serdejson").unwrap()));
         }
     }
 

@@ -9,8 +9,9 @@ use fixtures::history::Dice;
 use fixtures::{AdvisoryBuilder, AdvisoryRepo};
 use queue::{FirstState, Restart, follow_database};
 use schema::{AdvisoryId, Generation, IndexLine, KrateName, ReleaseId, Step, Timestamp};
-use store::{Advisories as _, Index as _, KrateWrite, LineWrite, MatchWrite, SourceState, Store};
-use store_sqlite::SqliteStore;
+use store::{KrateWrite, LineWrite, MatchWrite, SourceState, Store};
+
+use crate::databases::Memory;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const NUMS: [&str; 7] = ["0.0.1", "0.1.0", "1.0.0-rc.1", "1.0.0", "1.1.0", "2.3.4", "99.0.0+build"];
@@ -63,8 +64,8 @@ async fn drain_matching(store: &dyn Store) {
     store.finish_matches(&writes, NOW).await.unwrap();
 }
 
-async fn store_with(folder: &Path, krates: &[String]) -> SqliteStore {
-    let store = SqliteStore::open(&folder.join("history.sqlite")).await.unwrap();
+async fn store_with(folder: &Path, krates: &[String]) -> Memory {
+    let store = Memory::fresh(folder).await;
     let state = SourceState { address: "test".to_owned(), ..SourceState::default() };
     let source = store.note_source(&state).await.unwrap();
     let writes: Vec<_> = krates.iter().map(|krate| releases_of(krate)).collect();
@@ -162,11 +163,11 @@ async fn replay(seed: u64, rounds: usize, begin: impl Fn(&mut AdvisoryRepo, &mut
         let label = format!("seed {seed}, round {round}");
         let first = if round == 0 { FirstState::Beginning } else { FirstState::Now };
         let repository = DatabaseRepository::in_folder(&repo.path()).unwrap().unwrap();
-        let loaded = follow_database(&store, repository, first, NOW).await.unwrap();
+        let loaded = follow_database(store.as_ref(), repository, first, NOW).await.unwrap();
         assert_eq!(loaded.restart, rewritten.then_some(Restart::Rewritten), "{label}");
         assert_eq!(loaded.advisories, expected.0.len(), "{label}");
-        drain_matching(&store).await;
-        assert_eq!(stored_matches(&store).await, expected.matches(&store).await, "{label}");
+        drain_matching(store.as_ref()).await;
+        assert_eq!(stored_matches(store.as_ref()).await, expected.matches(store.as_ref()).await, "{label}");
 
         rewritten = round % 7 == 6;
         if rewritten {

@@ -11,22 +11,31 @@ use store::{
     AdvisoryWrite, ArchiveRow, ArchiveState, DbState, DbWrite, InspectionRow, KrateWrite, LineWrite, Mark, MatchWrite,
     Postponed, QuarantineWrite, RowWrite, SourceState, Store, StoreError,
 };
+use store_postgres::PostgresStore;
 use store_sqlite::SqliteStore;
+
+use crate::databases;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
 
-/// Runs a story on a fresh database of every backend.
+/// Runs a story on a fresh database of every backend there is.
 pub(crate) fn on_every_backend<F, Fut>(story: F)
 where
     F: Fn(Arc<dyn Store>) -> Fut,
     Fut: Future<Output = ()>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     runtime.block_on(async {
-        let folder = tempfile::tempdir().unwrap();
         let sqlite = SqliteStore::open(&folder.path().join("conformance.sqlite")).await.unwrap();
         story(Arc::new(sqlite)).await;
+    });
+    let Some(database) = databases::postgres() else { return };
+    runtime.block_on(async {
+        let postgres = PostgresStore::open(&database.url()).await.unwrap();
+        story(Arc::new(postgres.clone())).await;
+        postgres.close().await;
     });
 }
 

@@ -12,9 +12,9 @@ use queue::{Engine, EngineOptions, FollowOptions, Follower, Quiet, Retries};
 use schema::{Clock, Timestamp};
 use serde_json::{Value, json};
 use store::Store;
-use store_sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
+use crate::databases::Memory;
 use crate::harness::Home;
 
 mod killed;
@@ -147,11 +147,11 @@ impl Lab {
         Self { home, index }
     }
 
-    async fn fresh(&self, name: &str) -> (PathBuf, Arc<SqliteStore>) {
+    async fn fresh(&self, name: &str) -> (PathBuf, Memory) {
         let folder = self.home.path().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let store = SqliteStore::open(&folder.join("db.sqlite")).await.unwrap();
-        (folder, Arc::new(store))
+        let store = Memory::fresh(&folder).await;
+        (folder, store)
     }
 }
 

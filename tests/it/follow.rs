@@ -3,9 +3,9 @@
 use fixtures::{GitIndex, IndexLineBuilder, World};
 use schema::Timestamp;
 use serde_json::Value;
-use store::{FollowWrite, Following as _, Index as _, SourceState, StoreError};
-use store_sqlite::SqliteStore;
+use store::{FollowWrite, SourceState, StoreError};
 
+use crate::databases::Memory;
 use crate::harness::Home;
 
 fn line(name: &str, num: &str) -> IndexLineBuilder {
@@ -113,7 +113,7 @@ fn an_index_without_its_past_is_compared_as_a_whole() {
 #[tokio::test]
 async fn a_leader_that_was_frozen_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("db.sqlite")).await.unwrap();
+    let store = Memory::fresh(folder.path()).await;
     let id = store.note_source(&SourceState { address: "x".to_owned(), ..SourceState::default() }).await.unwrap();
     let at = Timestamp::from_seconds;
     let frozen = store.lead(id, "a", at(0), at(60)).await.unwrap().unwrap();

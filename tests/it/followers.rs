@@ -9,10 +9,10 @@ use fixtures::{GitIndex, IndexLineBuilder, World, git_server};
 use follow::{FileIndex, GitOptions, GitSource, SparseIndex, SparseOptions, Start};
 use queue::{FollowOptions, FollowReport, Follower, IndexReader, KrateOutcome, Progress, QueueError, Quiet};
 use schema::{ChangeKind, Clock, KrateName, Timestamp};
-use store::{Following as _, Index as _, Store};
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
+use crate::databases::Memory;
 use crate::harness::{Home, archive, skip, small_world};
 
 /// A clock that the test moves.
@@ -34,14 +34,14 @@ impl Clock for Hands {
     }
 }
 
-async fn store(folder: &Path) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(&folder.join("db.sqlite")).await.unwrap())
+async fn store(folder: &Path) -> Memory {
+    Memory::fresh(folder).await
 }
 
 async fn follower(
     source: GitSource,
     holder: &str,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     clock: &Arc<Hands>,
     start: Start,
 ) -> Follower {
@@ -72,7 +72,7 @@ impl Progress for Frozen {
     fn note(&self, _: &str) {}
 }
 
-async fn changes(store: &SqliteStore) -> Vec<(String, String, String)> {
+async fn changes(store: &dyn Store) -> Vec<(String, String, String)> {
     let rows = store.changes(0, None, 100_000).await.unwrap();
     let text = |change: &schema::Change| change.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let told = rows.iter().map(|row| {
@@ -107,12 +107,12 @@ async fn of_a_frozen_leader_and_its_successor_one_writes() {
     assert!(matches!(round(&second).await, Err(QueueError::NotLeading { .. })), "its lease is not over yet");
     clock.forward(121);
     round(&second).await.unwrap();
-    let told = changes(&shared).await;
+    let told = changes(shared.as_ref()).await;
     let_go.send(()).unwrap();
     let (thawed, first) = frozen.await.unwrap();
     assert!(matches!(thawed, Err(QueueError::Store(store::StoreError::Conflict { .. }))), "{thawed:?}");
-    assert_eq!(changes(&shared).await, told, "the thawed one wrote nothing");
-    assert_eq!(told, changes(&alone).await, "every change once");
+    assert_eq!(changes(shared.as_ref()).await, told, "the thawed one wrote nothing");
+    assert_eq!(told, changes(alone.as_ref()).await, "every change once");
 
     assert!(matches!(round(&first).await, Err(QueueError::NotLeading { .. })));
     second.resign().await.unwrap();
@@ -142,7 +142,7 @@ impl Cloned {
         Some(Self { home, origin, clone, url, clock: Hands::new(), start })
     }
 
-    async fn follow(&self, store: &Arc<SqliteStore>) -> FollowReport {
+    async fn follow(&self, store: &Arc<dyn Store>) -> FollowReport {
         let options =
             git_transport::GitOptions { addresses: net::Addresses::Any, ..git_transport::GitOptions::default() };
         let source = GitSource::clone_of(&self.url, &self.clone, options, None);
@@ -266,8 +266,8 @@ async fn what_an_index_no_longer_keeps_is_read_from_an_archive_of_its_histories(
     let archive = Some(archive.to_str().unwrap().to_owned());
     let source = GitSource::clone_of(&lab.url, &folder.join("clone"), options, archive);
     round(&follower(source, "the test", &another, &lab.clock, lab.start).await).await.unwrap();
-    assert_eq!(changes(&another).await, changes(&whole).await);
-    assert!(changes(&whole).await.iter().filter(|(kind, ..)| kind == "added").count() > 10);
+    assert_eq!(changes(another.as_ref()).await, changes(whole.as_ref()).await);
+    assert!(changes(whole.as_ref()).await.iter().filter(|(kind, ..)| kind == "added").count() > 10);
 }
 
 #[tokio::test]
@@ -392,7 +392,7 @@ async fn a_sparse_deletion_is_believed_when_it_is_still_so_an_hour_later() {
     assert!(matches!(read().await, KrateOutcome::Doubtful { .. }));
     clock.forward(1);
     assert!(matches!(read().await, KrateOutcome::Read { changes: 1, .. }));
-    assert_eq!(changes(&store).await, [("version_deleted".to_owned(), "alpha".to_owned(), "1.2.0".to_owned())]);
+    assert_eq!(changes(store.as_ref()).await, [("version_deleted".to_owned(), "alpha".to_owned(), "1.2.0".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

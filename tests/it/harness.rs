@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use fixtures::{AdvisoryBuilder, CrateFile, World};
 use serde_json::Value;
+use store_postgres::scratch::Database;
+
+use crate::databases::{self, Kind, Memory};
 
 /// A temporary home in which the program runs.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
+    server_database: Option<Arc<Database>>,
 }
 
 /// What a run of the program left behind.
@@ -21,15 +26,60 @@ pub(crate) struct Run {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let server_database = (databases::kind() == Kind::Postgres).then(databases::demanded_postgres);
+        Self { folder: tempfile::tempdir().unwrap(), server_database }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
+    /// Where the file is, when the database is one.
     pub(crate) fn database(&self) -> PathBuf {
         self.path().join("data/provenance/provenance.sqlite")
+    }
+
+    /// Whether nothing was ever stored.
+    pub(crate) fn is_untouched(&self) -> bool {
+        match self.server_database {
+            None => !self.database().exists(),
+            Some(_) => self.json(&["status"])["crates"] == 0,
+        }
+    }
+
+    /// Whether there is something to read.
+    pub(crate) fn has_database(&self) -> bool {
+        self.server_database.is_some() || self.database().exists()
+    }
+
+    /// Forgets everything that is stored.
+    pub(crate) fn forget_everything(&mut self) {
+        if self.server_database.is_some() {
+            self.server_database = Some(databases::demanded_postgres());
+            return;
+        }
+        for file in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{file}", self.database().display()));
+        }
+    }
+
+    /// Its database, opened beside the program.
+    pub(crate) async fn memory(&self) -> Memory {
+        match &self.server_database {
+            None => Memory::in_file(&self.database()).await,
+            Some(database) => Memory::on_server(database).await,
+        }
+    }
+
+    /// Runs a statement in its database; `false`: there is nothing on this machine to run it with.
+    pub(crate) fn execute(&self, statement: &str) -> bool {
+        if let Some(database) = &self.server_database {
+            database.execute(statement).unwrap();
+            return true;
+        }
+        let Ok(output) = Command::new("sqlite3").arg(self.database()).arg(statement).output() else { return false };
+        assert!(output.status.success(), "{output:?}");
+        true
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -53,6 +103,9 @@ impl Home {
             .env("XDG_CONFIG_HOME", self.path().join("config"))
             .current_dir(self.path())
             .stdin(Stdio::null());
+        if let Some(database) = &self.server_database {
+            command.env("PROVENANCE_DATABASE", database.url());
+        }
         command
     }
 

@@ -1,8 +1,7 @@
 //! A newer rule judges stored facts again: no repository is looked at, the history is kept, an interrupted round goes on.
 
 use schema::{ReleaseId, Timestamp, Verdict};
-use store::{Checks as _, HeldCheck, Judging as _, JudgingCursor, JudgingWrite, Work as _};
-use store_sqlite::SqliteStore;
+use store::{HeldCheck, JudgingCursor, JudgingWrite, Store};
 
 use crate::harness::Home;
 use crate::sources::{LIB, checked};
@@ -10,7 +9,7 @@ use crate::sources::{LIB, checked};
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// Leaves the database as a program with rule `verify-0` would have: it called everything a mismatch.
-async fn judged_by_an_older_program(store: &SqliteStore, document: impl Fn(&str) -> String) -> ReleaseId {
+async fn judged_by_an_older_program(store: &dyn Store, document: impl Fn(&str) -> String) -> ReleaseId {
     let held = store.last_checks(ReleaseId(0), 10).await.unwrap().pop().unwrap();
     let mut row = held.row.clone();
     "rules".clone_into(&mut row.cause);
@@ -23,11 +22,11 @@ async fn judged_by_an_older_program(store: &SqliteStore, document: impl Fn(&str)
     held.release
 }
 
-fn on_store<T>(home: &Home, told: impl AsyncFnOnce(&SqliteStore) -> T) -> T {
+fn on_store<T>(home: &Home, told: impl AsyncFnOnce(&dyn Store) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = SqliteStore::open(&home.database()).await.unwrap();
-        let answer = told(&store).await;
+        let store = home.memory().await;
+        let answer = told(store.as_ref()).await;
         store.close().await;
         answer
     })

@@ -3,8 +3,9 @@
 use graph::Graph;
 use queue::{LiveGraph, read_graph};
 use schema::{CanonicalName, Change, ChangeKind, Generation, IndexLine, KrateName, ReleaseId, Timestamp};
-use store::{Index as _, KrateWrite, LineWrite, SourceState};
-use store_sqlite::SqliteStore;
+use store::{KrateWrite, LineWrite, SourceState};
+
+use crate::databases::Memory;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const KRATES: [&str; 5] = ["a", "B-b", "c", "d", "unheard-of"];
@@ -66,7 +67,7 @@ fn refreshed_after_every_change_it_is_the_graph_built_anew() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("live.sqlite")).await.unwrap();
+        let store = Memory::fresh(folder.path()).await;
         let state = SourceState { address: "test".to_owned(), ..SourceState::default() };
         let source = store.note_source(&state).await.unwrap();
         let apply = async |name: &str, lines: Vec<LineWrite>| {
@@ -80,7 +81,7 @@ fn refreshed_after_every_change_it_is_the_graph_built_anew() {
             let releases = store.releases(&canonical(name)).await.unwrap().unwrap();
             releases.iter().find(|release| release.key.num.as_str() == num).unwrap().id
         };
-        let mut live = LiveGraph::read(&store).await.unwrap();
+        let mut live = LiveGraph::read(store.as_ref()).await.unwrap();
         assert_eq!(live.graph().n_releases(), 0);
 
         let (a, b, c, d) = ("a", "B-b", "c", "d");
@@ -99,12 +100,12 @@ fn refreshed_after_every_change_it_is_the_graph_built_anew() {
                 7 => apply(b, vec![update(id(b, "0.1.0").await, b, "0.1.0", &[(d, "=2.0.0-rc.1")], false)]).await,
                 _ => apply("b_B", vec![insert("b_B", "0.2.0", &[(a, "^1.1")])]).await,
             }
-            assert_eq!(live.refresh(&store).await.unwrap(), 1, "step {step} changed one crate");
-            let anew = read_graph(&store, None).await.unwrap();
+            assert_eq!(live.refresh(store.as_ref()).await.unwrap(), 1, "step {step} changed one crate");
+            let anew = read_graph(store.as_ref(), None).await.unwrap();
             assert_eq!(everything(live.graph()), everything(&anew), "step {step}");
-            assert_eq!(live.refresh(&store).await.unwrap(), 0, "step {step}");
+            assert_eq!(live.refresh(store.as_ref()).await.unwrap(), 0, "step {step}");
         }
-        let read_late = LiveGraph::read(&store).await.unwrap();
+        let read_late = LiveGraph::read(store.as_ref()).await.unwrap();
         assert_eq!(everything(live.graph()), everything(read_late.graph()));
     });
 }

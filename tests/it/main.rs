@@ -16,6 +16,8 @@ mod conformance;
 #[cfg(test)]
 mod conformance_pages;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
 mod exposed;
 #[cfg(test)]
 mod faults;

@@ -9,8 +9,6 @@ use std::process::{Command, Stdio};
 
 use schema::{IndexLine, KrateName, Timestamp};
 use serde_json::Value;
-use store::Index as _;
-use store_sqlite::SqliteStore;
 
 use crate::harness::{Home, skip};
 
@@ -133,7 +131,7 @@ async fn real_crates_in_the_order_of_their_publication_end_in_the_samples_state(
     assert_eq!((&changes["added"], &changes["yanked"]), (&published.len().into(), &n_yanked.into()), "{followed}");
     assert_eq!(changes.as_object().unwrap().len(), 2, "nothing else happened: {followed}");
 
-    let store = SqliteStore::open_existing(&home.database()).await.unwrap();
+    let store = home.memory().await;
     let mut by_krate: BTreeMap<&str, Vec<&Published>> = BTreeMap::new();
     for one in &published {
         by_krate.entry(&one.name).or_default().push(one);

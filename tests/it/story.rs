@@ -183,5 +183,5 @@ fn the_demo_shows_every_state_todays_pipeline_can_produce() {
     assert!(rows.iter().any(|row| !row["advisories"]["near"].as_array().unwrap().is_empty()));
     assert!(rows.iter().any(|row| row["generation"] == 2));
     assert!(rows.iter().any(|row| !row["deleted_at"].is_null()) && rows.iter().any(|row| row["yanked"] == true));
-    assert!(!home.database().exists(), "the demo must leave the person's own data alone");
+    assert!(home.is_untouched(), "the demo must leave the person's own data alone");
 }

@@ -17,8 +17,8 @@ pub(crate) struct Args {
 /// Flags every command understands.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct GlobalArgs {
-    /// Where the tables are: sqlite:PATH [default: provenance.sqlite in the data directory]
-    #[arg(long, global = true, env = "PROVENANCE_DATABASE", value_name = "URL")]
+    /// Where the tables are: sqlite:PATH, or the postgres: URL of a server [default: provenance.sqlite in the data directory]
+    #[arg(long, global = true, env = "PROVENANCE_DATABASE", value_name = "URL", hide_env_values = true)]
     pub(crate) database: Option<String>,
     /// Where archives and copies of repositories are kept [default: the XDG data directory]
     #[arg(long, global = true, env = "PROVENANCE_DATA_DIR", value_name = "DIR")]

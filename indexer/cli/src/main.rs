@@ -4,6 +4,7 @@
 mod args;
 mod clock;
 mod commands;
+mod database;
 mod document;
 mod opening;
 mod progress;

@@ -9,53 +9,20 @@ use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, Spar
 use net::{Agent, AgentOptions, BlockingAgent};
 use queue::{Engine, EngineOptions, IndexReader, Progress, Rereads, Retries, Sources};
 use store::Store;
-use store_sqlite::{Lock, SqliteStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
+use crate::database::DatabaseAddress;
 use crate::settings::Settings;
-use crate::text::complain;
 
 mod advisory_database;
+mod database;
 
 pub(crate) use advisory_database::{advisory_database, described, follow_advisories};
+pub(crate) use database::{Opened, missing_migrations, to_read, to_write};
 
 /// The largest index file taken. The largest of 2026 has 1.4 MB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
-
-/// An open database; with its lock when it is to be written.
-pub(crate) struct Opened {
-    pub(crate) store: Arc<SqliteStore>,
-    _lock: Option<Lock>,
-}
-
-/// Opens the database to write it, alone.
-pub(crate) async fn to_write(settings: &Settings) -> anyhow::Result<Opened> {
-    let path = &settings.database.value;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    }
-    let owned = path.clone();
-    let lock = tokio::task::block_in_place(|| {
-        store_sqlite::lock(&owned, || {
-            complain("    Blocking waiting for another provenance to finish with the database");
-        })
-    })?;
-    let store = Arc::new(SqliteStore::open(path).await?);
-    Ok(Opened { store, _lock: Some(lock) })
-}
-
-/// Opens an existing database to read it.
-pub(crate) async fn to_read(settings: &Settings) -> anyhow::Result<Opened> {
-    let path = &settings.database.value;
-    if !path.exists() {
-        bail!(
-            "there is no database at {}; `provenance index --lockfile Cargo.lock` makes one, --database names another",
-            path.display()
-        );
-    }
-    Ok(Opened { store: Arc::new(SqliteStore::open_existing(path).await?), _lock: None })
-}
 
 /// The index named by `--index`, and its address as the store knows it.
 pub(crate) fn index(settings: &Settings, agent: &Agent) -> anyhow::Result<(FileIndex, String)> {
@@ -89,7 +56,7 @@ pub(crate) fn agent_options(settings: &Settings) -> AgentOptions {
 /// The engine with a reader of the index, which says where archives are and reads lines anew.
 pub(crate) async fn engine_reading(
     settings: &Settings,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     agent: Agent,
     reader: Arc<IndexReader>,
     progress: Arc<dyn Progress>,
@@ -104,7 +71,7 @@ pub(crate) async fn engine_reading(
 /// The engine over everything that is open. It fetches nothing until it is told from where.
 pub(crate) async fn engine(
     settings: &Settings,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     agent: Agent,
     rereads: Option<Arc<dyn Rereads>>,
     progress: Arc<dyn Progress>,
@@ -113,8 +80,14 @@ pub(crate) async fn engine(
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
     let blobs = Blobs::open_dir(&data_dir.join("blobs"))?;
-    let mut jobs = settings.database.value.as_os_str().to_owned();
-    jobs.push(".jobs");
+    let jobs = match &settings.database.value {
+        DatabaseAddress::Sqlite(path) => {
+            let mut jobs = path.as_os_str().to_owned();
+            jobs.push(".jobs");
+            PathBuf::from(jobs)
+        }
+        DatabaseAddress::Postgres(_) => data_dir.join(format!("jobs-{}.sqlite", std::process::id())),
+    };
     let options = EngineOptions {
         archives: settings.archives.value.clone(),
         download_limits: DownloadLimits { compressed_size: settings.max_archive_size.value },
@@ -124,9 +97,8 @@ pub(crate) async fn engine(
         },
         retries: Retries::default(),
         sources,
-        jobs: PathBuf::from(jobs),
+        jobs,
     };
-    let store: Arc<dyn Store> = store;
     Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, rereads, progress, options).await?)
 }
 

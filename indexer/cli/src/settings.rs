@@ -4,12 +4,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde::Deserialize;
 
 use crate::args::{Args, Color};
+use crate::database::DatabaseAddress;
 use crate::text::stdout_is_terminal;
 
 /// A value and where it came from.
@@ -31,7 +32,7 @@ pub(crate) enum Origin {
 /// Everything a command needs to know about how it was called.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) database: Setting<PathBuf>,
+    pub(crate) database: Setting<DatabaseAddress>,
     pub(crate) data_dir: Setting<PathBuf>,
     pub(crate) index: Setting<String>,
     pub(crate) archives: Setting<Vec<PathBuf>>,
@@ -81,7 +82,7 @@ impl Settings {
         let archives = Some(global.archives.clone()).filter(|archives| !archives.is_empty());
         let offline = Some(true).filter(|_| global.offline);
         Ok(Self {
-            database: Setting { value: sqlite_path(&database.value)?, origin: database.origin },
+            database: Setting { value: DatabaseAddress::parse(&database.value)?, origin: database.origin },
             data_dir,
             index: pick(global.index.clone(), origin("index"), file.index, || "sparse".to_owned()),
             archives: pick(archives, origin("archives"), file.archives, Vec::new),
@@ -140,13 +141,6 @@ fn origin_of(matches: &ArgMatches, name: &str) -> Origin {
 fn read_config(path: &Path) -> anyhow::Result<ConfigFile> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read the configuration {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("read the configuration {}", path.display()))
-}
-
-fn sqlite_path(url: &str) -> anyhow::Result<PathBuf> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-        _ => bail!("the database address {url:?} is not sqlite:PATH, the only kind this version knows"),
-    }
 }
 
 fn default_config() -> Option<PathBuf> {

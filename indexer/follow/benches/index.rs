@@ -152,8 +152,11 @@ fn rows(batch: &Batch) -> usize {
             },
         })
         .collect();
-    let decisions = reconcile_all(&questions).into_iter().flat_map(|reconciled| reconciled.decisions);
-    decisions.filter(|decision| matches!(decision.effect, Effect::Insert { .. })).count()
+    let rows = reconcile_all(&questions, |_, reconciled| {
+        let decisions = reconciled.decisions.iter();
+        decisions.filter(|decision| matches!(decision.effect, Effect::Insert { .. })).count()
+    });
+    rows.into_iter().sum()
 }
 
 /// Reads every file of the head and parses it; versions, and files refused.

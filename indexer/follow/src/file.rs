@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use memchr::memchr_iter;
 use schema::{IndexLine, KrateName};
 
 /// A line that was read, with the text it was read from.
@@ -104,8 +105,8 @@ pub(crate) fn looks_like_index(text: &str) -> bool {
 
 /// The lines that say something, with their numbers from 1; line ends, byte order marks and blank lines are gone.
 pub(crate) fn split_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    bytes
-        .split(|&byte| byte == b'\n')
+    let ends = memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
+    ends.scan(0, |begin, end| bytes.get(std::mem::replace(begin, end + 1)..end))
         .map(|line| line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line))
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .zip(1..)
@@ -115,7 +116,7 @@ pub(crate) fn split_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> 
 
 fn read_line(text: &str, krate: &KrateName) -> Result<IndexLine, String> {
     let parsed = IndexLine::parse(text).map_err(|error| error.to_string())?;
-    if parsed.name.canonical() != krate.canonical() {
+    if !parsed.name.is_same_krate(krate) {
         return Err(format!("the line is about crate {}, the file about {krate}", parsed.name));
     }
     Ok(parsed)

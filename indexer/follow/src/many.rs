@@ -1,40 +1,57 @@
 //! Work on many things at once, on as many threads as there are cores, the answers in the order of the questions.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Below this many a second thread costs more than it brings.
 const WORTH_IT: usize = 64;
 
+/// So many questions a thread takes at once: few, because a crate has one line or a thousand and nobody should wait for the
+/// thread that has the large ones.
+const TAKEN_AT_ONCE: usize = 32;
+
 /// Answers every question. `begin` makes what one thread needs for its share, a handle of its own, say.
 ///
 /// # Errors
 /// The first that `begin` or `answer` gives, in the order of the questions; a panic in one of them goes on in the caller.
-pub(crate) fn on_every_core<Q: Sync, H, A: Send, E: Send>(
+pub(crate) fn on_every_core<Q: Sync, H: Send, A: Send, E: Send>(
     questions: &[Q],
-    begin: impl Fn() -> Result<H, E> + Sync,
+    begin: impl Fn() -> Result<H, E>,
     answer: impl Fn(&mut H, &Q) -> Result<A, E> + Sync,
 ) -> Result<Vec<A>, E> {
-    let share = |questions: &[Q]| {
-        let mut handle = begin()?;
-        questions.iter().map(|question| answer(&mut handle, question)).collect::<Result<Vec<_>, E>>()
-    };
     let n_threads = thread::available_parallelism().map_or(1, NonZero::get).min(questions.len() / WORTH_IT);
+    let answer_some = |handle: &mut H, some: &[Q]| {
+        some.iter().map(|question| answer(handle, question)).collect::<Result<Vec<_>, E>>()
+    };
     if n_threads < 2 {
-        return share(questions);
+        return answer_some(&mut begin()?, questions);
     }
-    thread::scope(|scope| {
-        let shares = questions.chunks(questions.len().div_ceil(n_threads));
-        let threads: Vec<_> = shares.map(|some| scope.spawn(|| share(some))).collect();
-        let mut answers = Vec::with_capacity(questions.len());
-        for thread in threads {
-            match thread.join() {
-                Ok(of_share) => answers.extend(of_share?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok(answers)
-    })
+    let handles = (0..n_threads).map(|_| begin()).collect::<Result<Vec<H>, E>>()?;
+    let shares: Vec<&[Q]> = questions.chunks(TAKEN_AT_ONCE).collect();
+    let next = AtomicUsize::new(0);
+    let work = |mut handle: H| {
+        let taken = std::iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            shares.get(at).map(|share| (at, *share))
+        });
+        taken.map(|(at, share)| (at, answer_some(&mut handle, share))).collect::<Vec<_>>()
+    };
+    let work = &work;
+    let mut answered: Vec<(usize, Result<Vec<A>, E>)> = thread::scope(|scope| {
+        let threads: Vec<_> = handles.into_iter().map(|handle| scope.spawn(move || work(handle))).collect();
+        let of_threads = threads.into_iter().map(|thread| match thread.join() {
+            Ok(answers) => answers,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        of_threads.flatten().collect()
+    });
+    answered.sort_unstable_by_key(|(at, _)| *at);
+    let mut answers = Vec::with_capacity(questions.len());
+    for (_, some) in answered {
+        answers.append(&mut some?);
+    }
+    Ok(answers)
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ pub fn reconcile(stored: &[StoredLine], file: Option<&[u8]>, context: &Context<'
     let FileLines { lines, quarantine, hidden } = read_file(bytes, context.krate, &by_text);
     let last = last_lines(&lines, stored);
 
-    let present = Present { nums: last.keys().copied().collect(), hidden };
+    let present = Present { last: Some(&last), hidden };
     let mut reconciled = delete_missing(stored, &latest, &present, ChangeKind::VersionDeleted, context);
     let known_duplicates: HashSet<&str> = context.known_duplicates.iter().map(String::as_str).collect();
     let counts: Vec<bool> =
@@ -165,13 +165,17 @@ pub struct Question<'a> {
     pub context: Context<'a>,
 }
 
-/// [`reconcile`] for many crates at once, on every core; the answers come in the order of the questions.
+/// [`reconcile`] for many crates at once, on every core, and what the caller makes of each; in the order of the questions.
+///
+/// `then` is given the question's place. It runs where the answer was made: a whole index has millions of dependencies, and
+/// what is made of them should be made, and freed, by the core that has them at hand.
 #[must_use]
-pub fn reconcile_all(questions: &[Question<'_>]) -> Vec<Reconciled> {
-    let answer = |(): &mut (), question: &Question<'_>| {
-        Ok::<_, Infallible>(reconcile(&question.stored, question.file, &question.context))
+pub fn reconcile_all<T: Send>(questions: &[Question<'_>], then: impl Fn(usize, Reconciled) -> T + Sync) -> Vec<T> {
+    let questions: Vec<_> = questions.iter().enumerate().collect();
+    let answer = |(): &mut (), &(at, question): &(usize, &Question<'_>)| {
+        Ok::<_, Infallible>(then(at, reconcile(&question.stored, question.file, &question.context)))
     };
-    match on_every_core(questions, || Ok(()), answer) {
+    match on_every_core(&questions, || Ok(()), answer) {
         Ok(answers) => answers,
     }
 }
@@ -213,8 +217,14 @@ fn duplicate_lines(bytes: &[u8], krate: &KrateName) -> Vec<String> {
 /// The versions a file still has, or may have.
 #[derive(Default)]
 struct Present<'a> {
-    nums: HashSet<&'a str>,
+    last: Option<&'a HashMap<&'a str, usize>>,
     hidden: Hidden,
+}
+
+impl Present<'_> {
+    fn has(&self, num: &str) -> bool {
+        self.last.is_some_and(|last| last.contains_key(num))
+    }
 }
 
 /// For each version the index of its newest generation; older ones are history.
@@ -267,7 +277,7 @@ fn delete_missing(
     let mut reconciled = Reconciled::default();
     for (at, line) in stored.iter().enumerate() {
         let num = line.num.as_str();
-        if line.deleted || latest.get(num) != Some(&at) || present.nums.contains(num) {
+        if line.deleted || latest.get(num) != Some(&at) || present.has(num) {
             continue;
         }
         let name = published_name(line, context);

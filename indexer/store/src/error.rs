@@ -39,6 +39,44 @@ pub enum StoreError {
         /// Which database.
         address: String,
     },
+    /// The server cannot be reached, or has cut the connection.
+    #[error(
+        "the database {address} is away ({reason}); nothing stored is lost, what was under way is done again when it is back"
+    )]
+    Away {
+        /// Which database.
+        address: String,
+        /// What the network or the server says.
+        reason: String,
+    },
+    /// More is asked of it than it can do now: no connection is free, a lock or a statement took too long.
+    #[error(
+        "the database {address} is busy ({reason}); nothing was stored by halves, try again, with fewer processes if it stays so"
+    )]
+    Busy {
+        /// Which database.
+        address: String,
+        /// What the server or the pool says.
+        reason: String,
+    },
+    /// It refuses this user, or what this user wants to do.
+    #[error(
+        "the database {address} refuses ({reason}); check the user, the password and what was granted (`provenance migrate --grants`)"
+    )]
+    Denied {
+        /// Which database.
+        address: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// It takes no writes.
+    #[error("the database {address} is read-only ({reason}); name the primary server, or ask only what reads")]
+    ReadOnly {
+        /// Which database.
+        address: String,
+        /// What the server says.
+        reason: String,
+    },
     /// Another writer was quicker; read again and decide anew.
     #[error("{what} was changed by another writer")]
     Conflict {
@@ -62,4 +100,12 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreError {
+    /// Whether the same may succeed later without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Busy { .. })
+    }
 }

@@ -32,8 +32,13 @@ pub trait Work {
     /// Takes marks that are due and not delivered, most urgent first, and notes that they are delivered until `until`.
     async fn deliver(&self, step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Mark>, StoreError>;
 
-    /// Forgets every delivery: what was not finished will be delivered again. For a start after a crash.
+    /// Forgets every delivery that no other living process has under way: what was not finished will be delivered again.
+    /// For a start after a crash.
     async fn forget_deliveries(&self) -> Result<(), StoreError>;
+
+    /// Forgets the deliveries of processes that live no more, and says how many they were. Where one process has the
+    /// database to itself there are none.
+    async fn forget_lost_deliveries(&self) -> Result<u64, StoreError>;
 
     /// Notes that a handler starts on a mark. Returns how often it was started without an outcome, this time
     /// included, or `None` when the mark is gone or another one.

@@ -86,6 +86,10 @@ impl Work for SqliteStore {
         Ok(())
     }
 
+    async fn forget_lost_deliveries(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn start(&self, mark: Mark, step: Step) -> Result<Option<u32>, StoreError> {
         sqlx::query_scalar(
             "UPDATE due SET starts = starts + 1 WHERE release_id = ? AND step = ? AND token = ? AND dead = 0

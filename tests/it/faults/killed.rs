@@ -30,7 +30,7 @@ fn killed_fifty_times_at_random_the_end_is_that_of_an_undisturbed_run() {
     let names: Vec<_> = (0..40).map(|n| format!("made-up-{n}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
 
-    let (killed, mut dice, mut kills) = (Home::new(), Dice::new(7), 0);
+    let (mut killed, mut dice, mut kills) = (Home::new(), Dice::new(7), 0);
     while kills < 50 {
         let mut child = killed.start(&follow);
         // A stretch of its life, long or short, and then no more.
@@ -43,11 +43,9 @@ fn killed_fifty_times_at_random_the_end_is_that_of_an_undisturbed_run() {
         kills += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-        if killed.database().exists() && killed.run(&["status", "--json"]).stdout.contains("\"behind_since\":null") {
+        if killed.has_database() && killed.run(&["status", "--json"]).stdout.contains("\"behind_since\":null") {
             // It is at the head already: from the beginning again, as another home.
-            for file in ["", "-wal", "-shm"] {
-                let _ = std::fs::remove_file(format!("{}{file}", killed.database().display()));
-            }
+            killed.forget_everything();
         }
     }
     killed.json(&follow);

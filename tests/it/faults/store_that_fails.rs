@@ -126,6 +126,7 @@ failing!(Work {
     mark_backfill(below: ReleaseId, since: Option<Timestamp>, limit: u32, now: Timestamp) -> Option<ReleaseId>;
     deliver(step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Vec<Mark>;
     forget_deliveries() -> ();
+    forget_lost_deliveries() -> u64;
     start(mark: Mark, step: Step) -> Option<u32>;
     postpone(mark: Mark, step: Step, outcome: &Postponed, now: Timestamp) -> ();
     revive(releases: Option<&[ReleaseId]>, now: Timestamp) -> u64;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use store::Advisories as _;
 
 use super::state;
 use crate::args::AdvisoriesCommand;
@@ -54,7 +53,7 @@ async fn follow(from: &str, settings: &Settings) -> anyhow::Result<Exit> {
             count(loaded.quarantined, "file"),
         ));
     }
-    opened.store.close().await;
+    opened.close().await;
     Ok(Exit::Done)
 }
 

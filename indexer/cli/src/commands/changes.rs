@@ -2,7 +2,7 @@
 
 use schema::KrateName;
 use serde_json::{Value, json};
-use store::{ChangeRow, Index as _};
+use store::ChangeRow;
 
 use crate::Exit;
 use crate::args::ChangesArgs;

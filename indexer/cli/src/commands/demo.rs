@@ -4,11 +4,11 @@ use std::path::Path;
 
 use fixtures::World;
 use schema::{Clock as _, KrateName, Priority, Step};
-use store::{Index as _, Rows as _, Work as _};
 
 use crate::Exit;
 use crate::args::IndexArgs;
 use crate::clock::SystemClock;
+use crate::database::DatabaseAddress;
 use crate::settings::{Origin, Setting, Settings};
 use crate::table::{self, cell, toned};
 use crate::text::{complain, say};
@@ -60,7 +60,7 @@ async fn wait_for_source(settings: &Settings) -> anyhow::Result<()> {
     for step in [Step::Verify, Step::Publish] {
         opened.store.mark(&ids, step, Priority::FRESH, SystemClock.now()).await?;
     }
-    opened.store.close().await;
+    opened.close().await;
     drop(opened);
     index(&selected, settings, Sources::LeftAlone).await
 }
@@ -133,7 +133,7 @@ fn demo_settings(settings: &Settings, root: &Path) -> Settings {
         Setting { value, origin: Origin::Default }
     }
     Settings {
-        database: set(root.join("provenance.sqlite")),
+        database: set(DatabaseAddress::Sqlite(root.join("provenance.sqlite"))),
         data_dir: set(root.join("data")),
         index: set(root.join("index").display().to_string()),
         archives: set(Vec::new()),

@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use follow::{CargoSettings, GitSource, IndexAddress, Start};
 use schema::{Clock as _, KrateName};
 use serde_json::{Value, json};
-use store::{Advisories as _, Index as _, Quarantined, Work as _};
-use store_sqlite::SqliteStore;
+use store::{Quarantined, Store};
 
 use super::quarantine;
 use crate::clock::SystemClock;
+use crate::database::DatabaseAddress;
 use crate::settings::{Setting, Settings};
 use crate::text::{chain, say, shown};
 use crate::{Exit, document, opening};
@@ -100,23 +100,21 @@ fn data_dir(path: &Path) -> Check {
 }
 
 async fn database(settings: &Settings) -> (Vec<Check>, Vec<Quarantined>) {
-    let path = &settings.database.value;
-    if !path.exists() {
-        let says = format!("{} does not exist yet; `provenance index` makes it", path.display());
+    let address = &settings.database.value;
+    if matches!(address, DatabaseAddress::Sqlite(path) if !path.exists()) {
+        let says = format!("{address} does not exist yet; `provenance index` makes it");
         return (vec![Check { what: "database", outcome: Ok(says) }], Vec::new());
     }
-    match SqliteStore::open_existing(path).await {
-        Err(error) => (vec![Check { what: "database", outcome: Err(error.to_string()) }], Vec::new()),
-        Ok(store) => match contents(&store).await {
-            Ok(found) => found,
-            Err(error) => (vec![Check { what: "database", outcome: Err(chain(&error)) }], Vec::new()),
-        },
-    }
+    let found = match opening::to_read(settings).await {
+        Err(error) => Err(error),
+        Ok(opened) => contents(opened.store.as_ref(), address).await,
+    };
+    found.unwrap_or_else(|error| (vec![Check { what: "database", outcome: Err(chain(&error)) }], Vec::new()))
 }
 
-async fn contents(store: &SqliteStore) -> anyhow::Result<(Vec<Check>, Vec<Quarantined>)> {
+async fn contents(store: &dyn Store, address: &DatabaseAddress) -> anyhow::Result<(Vec<Check>, Vec<Quarantined>)> {
     let [krates, releases, ..] = store.totals().await?;
-    let fine = format!("{} holds {releases} releases of {krates} crates", store.path().display());
+    let fine = format!("{address} holds {releases} releases of {krates} crates");
     let advisories = match store.advisory_db().await? {
         Some(commit) => Ok(opening::described(&commit, SystemClock.now())),
         None => Err("none is loaded; `provenance index` loads one".to_owned()),

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use store::{EventRow, FeedRow, Pages as _};
+use store::{EventRow, FeedRow};
 
 use super::changes::as_json;
 use crate::settings::Settings;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use follow::{CargoSettings, IndexAddress};
 use queue::{FollowReport, IndexReader, KrateOutcome, Progress};
 use schema::Clock as _;
 use serde_json::json;
-use store::{Following as _, Store};
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::followed::{self, Place};
 use crate::args::FollowArgs;
 use crate::clock::SystemClock;
+use crate::opening::Opened;
 use crate::settings::Settings;
 use crate::text::{complain, count, say};
 use crate::{Exit, document, opening, progress};
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &FollowArgs, settings: &Settings) -> anyhow::Resul
     let opened = opening::to_write(settings).await?;
     let stop = opening::stop_signal();
     if args.dry_run {
-        return dry_run(&opened.store, args, settings, progress.as_ref(), &stop).await;
+        return dry_run(&opened, args, settings, progress.as_ref(), &stop).await;
     }
     let store = Arc::clone(&opened.store);
     for note in opening::advisory_database(settings, store.as_ref()).await? {
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &FollowArgs, settings: &Settings) -> anyhow::Resul
     let engine = opening::engine(settings, Arc::clone(&store), agent, None, progress, None).await?;
     engine.run_rows_until_idle(&stop).await?;
     print(&read, settings);
-    store.close().await;
+    opened.close().await;
     Ok(if read.failed == 0 { Exit::Done } else { Exit::Failed })
 }
 
@@ -46,25 +46,22 @@ struct Read {
 
 /// The same on a copy that goes away: what is said is what would be.
 async fn dry_run(
-    store: &SqliteStore,
+    opened: &Opened,
     args: &FollowArgs,
     settings: &Settings,
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> anyhow::Result<Exit> {
-    store.close().await;
-    let folder = tempfile::tempdir().context("make a folder for a copy of the database")?;
-    let copy = folder.path().join("copy.sqlite");
-    std::fs::copy(&settings.database.value, &copy).context("copy the database")?;
-    let store = Arc::new(SqliteStore::open(&copy).await?);
-    let read = index_round(&store, args, settings, progress, stop).await?;
+    let copy = opened.copy().await?;
+    let read = index_round(&copy.store, args, settings, progress, stop).await;
+    copy.end().await?;
+    let read = read?;
     print(&read, settings);
-    store.close().await;
     Ok(if read.failed == 0 { Exit::Done } else { Exit::Failed })
 }
 
 async fn index_round(
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     args: &FollowArgs,
     settings: &Settings,
     progress: &dyn Progress,
@@ -78,7 +75,7 @@ async fn index_round(
             return watch_list(store, settings, progress, stop).await;
         }
     };
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let follower = followed::follower(&place, &address.to_string(), &args.index, false, settings, memory).await?;
     let mut outcome = follower.round(progress, stop).await;
     if let (Ok(report), true) = (&mut outcome, args.compare) {
@@ -93,14 +90,14 @@ async fn index_round(
 
 /// An index that is read crate by crate: those held are read again.
 async fn watch_list(
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     settings: &Settings,
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> anyhow::Result<Read> {
     let agent = opening::agent(settings)?;
     let (index, address) = opening::index(settings, &agent)?;
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let (reader, answered) = IndexReader::open(index, &address, memory).await?;
     answered?;
     let names = store.live_krates().await?;

@@ -7,16 +7,26 @@ use anyhow::{Context as _, bail};
 use follow::{GitOptions, GitSource, Start};
 use net::BlockingAgent;
 use queue::{FollowOptions, Follower};
-use schema::Timestamp;
+use schema::{Clock as _, Timestamp};
 use store::Store;
 
 use crate::args::FollowedArgs;
 use crate::clock::SystemClock;
+use crate::database::DatabaseAddress;
 use crate::opening;
 use crate::settings::Settings;
 
-/// Whoever has the lock file of an SQLite database is the only writer, so a lead that a killed process left is its to take.
-pub(super) const HOLDER: &str = "the holder of the lock file";
+/// Who leads. Whoever has the lock file of an SQLite database is the only writer, so a lead that a killed process left is its to
+/// take. On a server each process is somebody of its own.
+pub(super) fn holder(settings: &Settings) -> String {
+    match settings.database.value {
+        DatabaseAddress::Sqlite(_) => "the holder of the lock file".to_owned(),
+        DatabaseAddress::Postgres(_) => {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            format!("process {} on {}, since {}", std::process::id(), host.trim(), SystemClock.now())
+        }
+    }
+}
 
 /// An index with its whole history is larger and slower to fetch than any other repository.
 const MAX_BYTES: u64 = 64 << 30;
@@ -48,7 +58,7 @@ pub(super) async fn follower(
     };
     let git = GitOptions { start: start(&args.from)?, ..GitOptions::default() };
     let options = FollowOptions { git, allow_mass_deletion: args.allow_mass_deletion, download };
-    Ok(Follower::new(source, address, HOLDER, store, Arc::new(SystemClock), options).await?)
+    Ok(Follower::new(source, address, &holder(settings), store, Arc::new(SystemClock), options).await?)
 }
 
 /// The operator names the index, so any address will do, a folder's too.

@@ -9,8 +9,7 @@ use anyhow::{Context as _, bail};
 use follow::FollowError;
 use queue::{IndexReader, KrateOutcome, Progress, QueueError, ReadReport};
 use schema::{Clock as _, KrateName, Priority, Release, ReleaseId, Sha256, Step, VersionNum};
-use store::{ArchiveState, Checks as _, Index as _, Results as _, Store, Work as _};
-use store_sqlite::SqliteStore;
+use store::{ArchiveState, Store};
 
 use super::subject::Subject;
 use crate::Exit;
@@ -60,8 +59,7 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
     }
     let agent = opening::agent(settings)?;
     let (index, address) = opening::index(settings, &agent)?;
-    let memory: Arc<dyn Store> = store.clone();
-    let (reader, answered) = IndexReader::open(index, &address, memory).await?;
+    let (reader, answered) = IndexReader::open(index, &address, Arc::clone(&store)).await?;
     if let Err(error) = answered {
         progress.note(&format!("warning: the index does not answer ({error}); what is known of it is used"));
     }
@@ -91,7 +89,7 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
     for line in &trouble {
         complain(&format!("error: {}", shown(line)));
     }
-    store.close().await;
+    opened.close().await;
     let failed = !trouble.is_empty() || summary.n_failed() > 0;
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
@@ -212,7 +210,7 @@ fn failure_line(failures: &[Failure<'_>]) -> String {
 
 /// The releases that were asked for, in the order of the table.
 pub(super) async fn select(
-    store: &SqliteStore,
+    store: &dyn Store,
     selection: &Selection,
     trouble: &mut Vec<String>,
 ) -> anyhow::Result<Vec<Release>> {
@@ -273,7 +271,7 @@ fn report_choice(
 
 /// Marks what has no archive yet. What is waiting for a later try is tried now: a person asked for it. An archive that is
 /// not the promised one was looked at twice and is here as evidence; it is not fetched again.
-async fn mark_missing(store: &SqliteStore, selected: &[Release]) -> anyhow::Result<()> {
+async fn mark_missing(store: &dyn Store, selected: &[Release]) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
     let states: BTreeMap<_, _> = store.archive_states(&ids).await?.into_iter().collect();
@@ -290,7 +288,7 @@ async fn mark_missing(store: &SqliteStore, selected: &[Release]) -> anyhow::Resu
 }
 
 /// Marks the sources of what was inspected before sources were asked for.
-async fn mark_unchecked(store: &SqliteStore, selected: &[Release]) -> anyhow::Result<()> {
+async fn mark_unchecked(store: &dyn Store, selected: &[Release]) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
     let unchecked = store.never_checked(&ids).await?;

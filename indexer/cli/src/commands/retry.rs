@@ -5,7 +5,7 @@ use std::sync::Arc;
 use queue::IndexReader;
 use schema::Clock as _;
 use serde_json::json;
-use store::{Store, Work as _};
+use store::Store;
 
 use super::subject::Subject;
 use crate::clock::SystemClock;
@@ -40,6 +40,6 @@ pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::R
         let revived = count(usize::try_from(revived).unwrap_or(usize::MAX), "step");
         say(&format!("{revived} tried again, {open} still open (see `provenance status`)"));
     }
-    store.close().await;
+    opened.close().await;
     Ok(Exit::Done)
 }

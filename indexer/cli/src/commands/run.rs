@@ -9,12 +9,11 @@ use async_trait::async_trait;
 use follow::{CargoSettings, IndexAddress};
 use queue::{Backfill, Chore, IndexReader, Names, Progress, RunOptions, Running, WatchList, Watched};
 use schema::{KrateName, Timestamp};
-use store::{Following as _, Index as _, Store};
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::followed::{self, HOLDER, Place};
+use super::followed::{self, Place};
 use super::serve::Served;
 use crate::args::RunArgs;
 use crate::clock::SystemClock;
@@ -57,7 +56,7 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
         options,
     };
     let outcome = run_and_answer(&args, running, &stop).await;
-    store.close().await;
+    opened.close().await;
     outcome?;
     Ok(Exit::Done)
 }
@@ -97,10 +96,10 @@ impl serve::Nudge for Nudged {
 async fn watched(
     args: &RunArgs,
     settings: &Settings,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     progress: &dyn Progress,
 ) -> anyhow::Result<Arc<dyn Watched>> {
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let address = IndexAddress::parse(&settings.index.value, &CargoSettings::default())?;
     let place = match &address {
         IndexAddress::Repository(path) => Place::Repository(path.clone()),
@@ -118,23 +117,24 @@ async fn watched(
 async fn watch_list(
     args: &RunArgs,
     settings: &Settings,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     progress: &dyn Progress,
 ) -> anyhow::Result<Arc<dyn Watched>> {
     let agent = opening::agent(settings)?;
     let (index, address) = opening::index(settings, &agent)?;
-    let memory: Arc<dyn Store> = store.clone();
+    let memory = Arc::clone(store);
     let (reader, answered) = IndexReader::open(index, &address, memory.clone()).await?;
     if let Err(error) = answered {
         progress.note(&format!("warning: the index does not answer ({error}); it is asked again"));
     }
     let reader = Arc::new(reader.fetching_new());
     let clock = Arc::new(SystemClock);
+    let holder = followed::holder(settings);
     if let Some(path) = &args.lockfile {
         let names = locked::names(path);
         // What is wrong with the file is said now, not in a minute.
         names().map_err(|reason| anyhow::anyhow!(reason))?;
-        let list = WatchList::new(reader, memory, clock, HOLDER, names);
+        let list = WatchList::new(reader, memory, clock, &holder, names);
         return Ok(Arc::new(locked::Locked::new(list, path.clone(), Arc::clone(store))));
     }
     let names: Names = if let Some(path) = args.krates.clone() {
@@ -149,7 +149,7 @@ async fn watch_list(
         }
         Box::new(move || Ok(held.clone()))
     };
-    Ok(Arc::new(WatchList::new(reader, memory, clock, HOLDER, names)))
+    Ok(Arc::new(WatchList::new(reader, memory, clock, &holder, names)))
 }
 
 /// Names, one a line; `#` begins a comment.
@@ -194,7 +194,7 @@ impl Progress for Notes {
 /// The advisory database, looked at now and then.
 struct Advisories {
     settings: Settings,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 #[async_trait]

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result
     let stop = opening::stop_signal();
     let served = Served::open(&args.listen, opened.store.clone(), None, &stop).await?;
     served.until_stopped(&stop).await;
-    opened.store.close().await;
+    opened.close().await;
     Ok(Exit::Done)
 }
 

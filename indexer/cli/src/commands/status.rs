@@ -2,7 +2,7 @@
 
 use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
-use store::{Index as _, Rows as _, SourceState, Work as _};
+use store::SourceState;
 
 use super::quarantine;
 use crate::clock::SystemClock;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use queue::QueueError;
-use store::Index as _;
 
 use crate::settings::Settings;
 use crate::{Exit, opening, progress};
@@ -21,7 +20,7 @@ pub(crate) async fn run(until_idle: bool, no_source: bool, settings: &Settings) 
     let newest = sources.iter().filter(|source| source.download.is_some()).max_by_key(|source| source.last_success_at);
     engine.fetch_from(newest.and_then(|source| source.download.as_deref()));
     let outcome = if until_idle { engine.run_until_idle(&stop).await } else { engine.run_until_stopped(&stop).await };
-    opened.store.close().await;
+    opened.close().await;
     match outcome {
         Err(QueueError::Interrupted) => anyhow::bail!("{}", QueueError::Interrupted),
         other => other?,

@@ -130,14 +130,14 @@ impl IndexRepository {
         changed: &mut Vec<ChangedFile>,
         quarantine: &mut Vec<Quarantined>,
     ) -> Result<usize, FollowError> {
-        let odb = self.odb()?;
-        let (mut bytes, mut wanted, mut n_read) = (0, Vec::new(), files.len());
-        for (n, file) in files.iter().enumerate() {
-            if n == options.max_files.max(1) || bytes > options.max_bytes {
+        let some = files.get(..options.max_files.max(1)).unwrap_or(files);
+        let sizes = self.with_handles(some, |handle, file| handle.size(file.after))?;
+        let (mut bytes, mut wanted, mut n_read) = (0, Vec::new(), some.len());
+        for (n, (file, size)) in some.iter().zip(sizes).enumerate() {
+            if bytes > options.max_bytes {
                 n_read = n;
                 break;
             }
-            let size = self.size(&odb, file.after)?;
             if size > options.max_file_bytes {
                 let reason = format!("{size} bytes long; the limit is {}", options.max_file_bytes);
                 quarantine.push(Quarantined { path: file.path.clone(), line: 0, raw: String::new(), reason });
@@ -146,18 +146,21 @@ impl IndexRepository {
             bytes += size;
             wanted.push(file);
         }
-        changed.extend(self.read_all(&wanted)?);
+        changed.extend(self.with_handles(&wanted, |handle, file| handle.read(file))?);
         Ok(n_read)
     }
 
-    /// Reads files, on every core when they are many: inflating is most of the work of a scan.
-    fn read_all(&self, wanted: &[&FileDiff]) -> Result<Vec<ChangedFile>, FollowError> {
+    /// Asks something of every file, on every core when they are many: inflating is most of the work of a scan.
+    fn with_handles<Q: Sync, A: Send>(
+        &self,
+        files: &[Q],
+        ask: impl Fn(&Self, &Q) -> Result<A, FollowError> + Sync,
+    ) -> Result<Vec<A>, FollowError> {
         // Few files, as in an ordinary commit, are read through the handle that is open already.
-        if wanted.len() < MANY {
-            return wanted.iter().map(|file| self.read(file)).collect();
+        if files.len() < MANY {
+            return files.iter().map(|file| ask(self, file)).collect();
         }
-        let path = self.path();
-        on_every_core(wanted, || Self::open(path), |handle, file| handle.read(file))
+        on_every_core(files, || Self::open(self.path()), |handle, file| ask(handle, file))
     }
 
     fn read(&self, file: &FileDiff) -> Result<ChangedFile, FollowError> {
@@ -222,9 +225,10 @@ impl IndexRepository {
             .map_err(|error| self.error(&format!("write {reference} in"), error))
     }
 
-    fn size(&self, odb: &Odb<'_>, id: Option<Oid>) -> Result<u64, FollowError> {
+    fn size(&self, id: Option<Oid>) -> Result<u64, FollowError> {
         let Some(id) = id else { return Ok(0) };
-        let (size, _) = odb.read_header(id).map_err(|error| self.error(&format!("read object {id} of"), error))?;
+        let (size, _) =
+            self.odb()?.read_header(id).map_err(|error| self.error(&format!("read object {id} of"), error))?;
         Ok(size as u64)
     }
 

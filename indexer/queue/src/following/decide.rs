@@ -64,12 +64,12 @@ fn decide_all(
         .filter(|(_, krate, held)| held.is_some() || krate.file.after.is_some())
         .collect();
     let questions: Vec<_> = asked.iter().map(|(origin, krate, held)| question(origin, krate, *held)).collect();
-    let answers = asked.iter().zip(reconcile_all(&questions));
-    let writes = answers.map(|((_, krate, held), reconciled)| {
+    let writes = reconcile_all(&questions, |at, reconciled| {
+        let (_, krate, held) = asked.get(at)?;
         let write = krate_write(*held, &krate.file.name, reconciled, Validators::default(), now);
-        KrateWrite { download, ..write }
+        Some(KrateWrite { download, ..write })
     });
-    writes.collect()
+    writes.into_iter().flatten().collect()
 }
 
 fn question<'a>(origin: &'a Origin, krate: &'a KrateFile, held: Option<&'a StoredKrate>) -> Question<'a> {

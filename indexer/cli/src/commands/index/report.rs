@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use schema::{AdvisoryState, ChecksumState, Clock as _, ProvenanceRow, Release, ReleaseId, Severity, Tone, Verdict};
 use serde_json::json;
-use store::{Results as _, Rows as _};
-use store_sqlite::SqliteStore;
+use store::Store;
 
 use crate::clock::SystemClock;
 use crate::settings::Settings;
@@ -22,7 +21,7 @@ pub(crate) struct Summary {
     took: Duration,
 }
 
-pub(crate) async fn summary(store: &SqliteStore, selected: &[Release], took: Duration) -> anyhow::Result<Summary> {
+pub(crate) async fn summary(store: &dyn Store, selected: &[Release], took: Duration) -> anyhow::Result<Summary> {
     let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
     let mut by_id: BTreeMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
     let mut findings = BTreeMap::new();
@@ -49,7 +48,7 @@ impl Summary {
     }
 }
 
-pub(crate) async fn print(summary: &Summary, store: &SqliteStore, settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn print(summary: &Summary, store: &dyn Store, settings: &Settings) -> anyhow::Result<()> {
     let as_of = document::as_of(store).await?;
     if settings.json {
         let mut answer = as_json(summary);

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use queue::{FollowReport, Names, Progress, QueueError, Quiet, Rereads, WatchList, Watched};
 use schema::{Clock as _, KrateName, Priority, Step, Timestamp};
-use store::{Results as _, Work as _};
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
@@ -28,18 +27,18 @@ pub(super) fn names(path: &Path) -> Names {
 pub(super) struct Locked {
     list: WatchList,
     path: PathBuf,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 impl Locked {
-    pub(super) fn new(list: WatchList, path: PathBuf, store: Arc<SqliteStore>) -> Self {
+    pub(super) fn new(list: WatchList, path: PathBuf, store: Arc<dyn Store>) -> Self {
         Self { list, path, store }
     }
 
     /// Marks the locked releases that nobody fetched and nobody marked.
     async fn mark_locked(&self) -> anyhow::Result<()> {
         let selection = index::locked(&self.path, &Quiet)?;
-        let selected = index::select(&self.store, &selection, &mut Vec::new()).await?;
+        let selected = index::select(self.store.as_ref(), &selection, &mut Vec::new()).await?;
         let ids: Vec<_> = selected.iter().map(|release| release.id).collect();
         let fetched = self.store.archive_states(&ids).await?.into_iter().map(|(id, _)| id);
         let marked = self.store.open_marks(&ids, Step::Download).await?.into_iter().map(|mark| mark.release);

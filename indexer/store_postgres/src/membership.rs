@@ -1,0 +1,95 @@
+//! Who is alive: each process that takes deliveries holds one connection with an advisory lock on its number. The server
+//! frees the lock when the process dies, however it dies, and what was delivered to that number is free for the others.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::SESSION;
+
+/// First half of the lock's key; the number of the process is the other one. "prov" in ASCII; the view `living_process`
+/// looks for it.
+const LOCKS: i32 = 0x7072_6f76;
+
+/// This process among those that share the database; it joins when it takes its first delivery.
+pub(crate) struct Membership {
+    options: PgConnectOptions,
+    member: Mutex<Option<Member>>,
+}
+
+/// Its number, valid as long as the connection stands.
+pub(crate) struct Member {
+    pub(crate) number: i32,
+    pub(crate) connection: PgConnection,
+}
+
+impl Membership {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self { options, member: Mutex::new(None) }
+    }
+
+    /// Runs `work` with this process's number on its own connection. A failure ends the membership: what was delivered
+    /// to the old number is delivered anew, and tokens fence what is finished twice.
+    pub(crate) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Member) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let mut held = self.joined().await?;
+        let Some(member) = held.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
+        let outcome = work(member).await;
+        if outcome.is_err() {
+            *held = None;
+        }
+        outcome
+    }
+
+    async fn joined(&self) -> Result<MutexGuard<'_, Option<Member>>, sqlx::Error> {
+        let mut held = self.member.lock().await;
+        if held.is_none() {
+            let mut connection = connect(&self.options).await?;
+            let mut number: i32;
+            loop {
+                number =
+                    sqlx::query_scalar("SELECT nextval('worker_number')::integer").fetch_one(&mut connection).await?;
+                // Numbers come around: one that is held belongs to somebody who has lived for very long.
+                let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
+                    .bind(LOCKS)
+                    .bind(number)
+                    .fetch_one(&mut connection)
+                    .await?;
+                if is_ours {
+                    break;
+                }
+            }
+            *held = Some(Member { number, connection });
+        }
+        Ok(held)
+    }
+
+    /// How its connection is made.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// Leaves; the lock is free when this returns.
+    pub(crate) async fn end(&self) {
+        if let Some(member) = self.member.lock().await.take() {
+            // A connection that cannot be closed is dead already.
+            let _ = member.connection.close().await;
+        }
+    }
+}
+
+/// A connection outside of the pool.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    connection.execute(SESSION).await?;
+    Ok(connection)
+}
+
+/// The encoding of the database; closes the connection.
+pub(crate) async fn encoding(mut connection: PgConnection) -> Result<String, sqlx::Error> {
+    let encoding = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(encoding)
+}

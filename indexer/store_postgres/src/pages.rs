@@ -1,0 +1,156 @@
+//! What pages and answers are made of. The snapshot of a transaction is the mark of all that is stored: it is another one as
+//! soon as any writer has begun or ended. Writers of other databases on the server count, too: the mark then moves for nothing.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use schema::{CanonicalName, ProvenanceRow, ReleaseId, Sha256, VersionNum};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use store::{FeedRow, PageRow, Pages, StoreError, VersionRow};
+
+use crate::PostgresStore;
+use crate::error::Failing;
+use crate::following::event_row;
+use crate::index::change_row;
+use crate::row::{RELEASE, get, ids, key, parsed, release, time};
+
+#[async_trait]
+impl Pages for PostgresStore {
+    async fn revision(&self) -> Result<String, StoreError> {
+        sqlx::query_scalar("SELECT pg_current_snapshot()::text")
+            .fetch_one(&self.pool)
+            .await
+            .failing_on(self, "ask whether anything changed")
+    }
+
+    async fn pages(&self, canonical: &CanonicalName, num: &VersionNum) -> Result<Vec<PageRow>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE}, p.document FROM krate AS k JOIN release AS r ON r.krate_id = k.id
+             LEFT JOIN provenance AS p ON p.release_id = r.id
+             WHERE k.canonical = $1 AND r.num = $2 ORDER BY r.generation"
+        )))
+        .bind(canonical.as_str())
+        .bind(num.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .failing_on(self, "read a release with its row")?;
+        rows.iter().map(page_row).collect()
+    }
+
+    async fn pages_of(&self, releases: &[ReleaseId]) -> Result<Vec<PageRow>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE}, p.document FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+             LEFT JOIN provenance AS p ON p.release_id = r.id WHERE r.id = ANY($1)"
+        )))
+        .bind(ids(releases))
+        .fetch_all(&self.pool)
+        .await
+        .failing_on(self, "read releases with their rows")?;
+        let mut pages = HashMap::new();
+        for row in &rows {
+            let page = page_row(row)?;
+            pages.insert(page.release.id, page);
+        }
+        Ok(releases.iter().filter_map(|release| pages.remove(release)).collect())
+    }
+
+    async fn versions(&self, canonical: &CanonicalName) -> Result<Option<Vec<VersionRow>>, StoreError> {
+        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM krate WHERE canonical = $1")
+            .bind(canonical.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .failing_on(self, "look for a crate")?;
+        let Some(krate) = known else { return Ok(None) };
+        let rows = sqlx::query(
+            "SELECT r.id, k.name, r.num, r.generation, r.published_at, r.yanked, r.deleted_at
+             FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+             WHERE r.krate_id = $1 ORDER BY r.semver_ord NULLS FIRST, r.num, r.generation",
+        )
+        .bind(krate)
+        .fetch_all(&self.pool)
+        .await
+        .failing_on(self, "list the versions of a crate")?;
+        rows.iter().map(version_row).collect::<Result<_, _>>().map(Some)
+    }
+
+    async fn with_checksum(&self, checksum: &Sha256) -> Result<Vec<ReleaseId>, StoreError> {
+        let found: Vec<i64> = sqlx::query_scalar("SELECT id FROM release WHERE checksum = $1 ORDER BY id")
+            .bind(checksum.as_bytes().as_slice())
+            .fetch_all(&self.pool)
+            .await
+            .failing_on(self, "look for a checksum")?;
+        Ok(found.into_iter().map(ReleaseId).collect())
+    }
+
+    async fn feed(&self, after: i64, limit: u32) -> Result<Vec<FeedRow>, StoreError> {
+        // One snapshot is one moment: nothing can be stored between the two statements. Numbers become visible in their
+        // order (`numbers`), so what is seen has no gaps that are filled later.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let mut moment = self.pool.begin_with(begin).await.failing_on(self, "begin to read what happened")?;
+        let rows = self.feed_in(&mut moment, after, limit).await;
+        moment.rollback().await.failing_on(self, "end to read what happened")?;
+        rows
+    }
+
+    async fn last_number(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "SELECT greatest(coalesce((SELECT max(seq) FROM change), 0), coalesce((SELECT max(seq) FROM event), 0))",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .failing_on(self, "read the last number")
+    }
+}
+
+impl PostgresStore {
+    async fn feed_in(
+        &self,
+        moment: &mut Transaction<'static, Postgres>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<FeedRow>, StoreError> {
+        let changes = sqlx::query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&mut **moment)
+            .await
+            .failing_on(self, "read changes")?;
+        let events = sqlx::query("SELECT seq, at, kind, payload FROM event WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&mut **moment)
+            .await
+            .failing_on(self, "read events")?;
+        let mut feed = Vec::with_capacity(changes.len() + events.len());
+        for row in &changes {
+            feed.push(FeedRow::Change(change_row(row)?));
+        }
+        for row in &events {
+            feed.push(FeedRow::Event(event_row(row)?));
+        }
+        // Each list is whole up to its own limit, so the lowest so many of both are whole, too.
+        feed.sort_by_key(FeedRow::seq);
+        feed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(feed)
+    }
+}
+
+fn page_row(row: &PgRow) -> Result<PageRow, StoreError> {
+    let document: Option<String> = get(row, "document")?;
+    let held = document.map(|text| parsed::<ProvenanceRow>(&text, "provenance row")).transpose()?;
+    Ok(PageRow { release: release(row)?, row: held })
+}
+
+fn version_row(row: &PgRow) -> Result<VersionRow, StoreError> {
+    let key = key(row)?;
+    Ok(VersionRow {
+        id: ReleaseId(get(row, "id")?),
+        name: key.name,
+        num: key.num,
+        generation: key.generation,
+        published_at: time(row, "published_at")?,
+        yanked: get(row, "yanked")?,
+        deleted_at: time(row, "deleted_at")?,
+    })
+}
