@@ -27,6 +27,8 @@ fn every_command_has_help_and_bad_usage_is_2() {
         "advisories",
         "follow",
         "events",
+        "export",
+        "attest",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command} is not in the help");
         assert_eq!(home.run(&[command, "--help"]).code, Some(0));

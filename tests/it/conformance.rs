@@ -16,6 +16,8 @@ use store_sqlite::SqliteStore;
 
 use crate::databases;
 
+mod text;
+
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
 

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::Arc;
 
 use store::Store;
 use store_postgres::PostgresStore;
@@ -99,23 +99,10 @@ pub(crate) fn demanded_postgres() -> Arc<Database> {
     Arc::new(postgres().expect("PROVENANCE_TEST_DATABASE asks for PostgreSQL, and there is none"))
 }
 
-/// The server all tests of this process share. The last test to end takes its template from a server of others; one of our
-/// own ends with the process.
 fn server() -> Option<Arc<Server>> {
-    static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    static OWN: OnceLock<Arc<Server>> = OnceLock::new();
-    let mut held = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(server) = held.upgrade() {
-        return Some(server);
-    }
     let named = variable("PROVENANCE_TEST_POSTGRES_URL").map(|url| url.into_string().unwrap());
-    let found = waiting(async || Server::find(named.as_deref(), &programs()).await.unwrap());
-    if let Some(server) = &found {
-        *held = Arc::downgrade(server);
-        if server.is_private() {
-            OWN.get_or_init(|| Arc::clone(server));
-        }
-    } else {
+    let found = waiting(async || Server::shared(named.as_deref(), &programs()).await.unwrap());
+    if found.is_none() {
         let why = "no PostgreSQL: name one with PROVENANCE_TEST_POSTGRES_URL, or install it";
         assert!(variable("CI").is_none_or(|value| value != "true"), "{why}");
         skip(why);

@@ -85,7 +85,7 @@ async fn replay(store: Arc<dyn Store>, index: GitSource, home: &Path) -> Result<
         inspect_limits: inspect::Limits::default(),
         retries: Retries { first_pause: 0, tries: 100, ..Retries::default() },
         sources: None,
-        jobs: home.join("jobs.sqlite"),
+        jobs: queue::JobsAt::File(home.join("jobs.sqlite")),
     };
     let agent = net::Agent::new(net::AgentOptions { offline: true, ..net::AgentOptions::default() }).unwrap();
     let blobs = Blobs::open_dir(&home.join("blobs")).unwrap();

@@ -8,7 +8,11 @@ mod advisory_states;
 #[cfg(test)]
 mod arrayref;
 #[cfg(test)]
+mod attest;
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod bucket;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -17,6 +21,10 @@ mod conformance;
 mod conformance_pages;
 #[cfg(test)]
 mod databases;
+#[cfg(test)]
+mod deploy;
+#[cfg(test)]
+mod export;
 #[cfg(test)]
 mod exposed;
 #[cfg(test)]

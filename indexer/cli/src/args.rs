@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+mod export;
+
+pub(crate) use export::{AttestArgs, ExportArgs};
+
 /// Follows the crate registry, looks inside every release, and keeps one honest row per release.
 #[derive(Debug, Parser)]
 #[command(name = "provenance", version, max_term_width = 100)]
@@ -26,6 +30,9 @@ pub(crate) struct GlobalArgs {
     /// A TOML file with the same names as the long flags
     #[arg(long, global = true, env = "PROVENANCE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The folder or the bucket in which archives are kept [default: blobs in the data directory]
+    #[arg(long, global = true, env = "PROVENANCE_BLOBS", value_name = "DIR|s3://BUCKET/PREFIX")]
+    pub(crate) blobs: Option<String>,
     /// The index: sparse | sparse+URL | git+URL | DIR [default: sparse, as cargo resolves it]
     #[arg(long, global = true, env = "PROVENANCE_INDEX", value_name = "INDEX")]
     pub(crate) index: Option<String>,
@@ -132,6 +139,11 @@ pub(crate) enum Command {
         #[arg(long, required = true)]
         ndjson: bool,
     },
+    /// Write every crate's answer as a file: JSON, badges and OSV, for a web server that only serves files; what is there is
+    /// brought up to date
+    Export(ExportArgs),
+    /// Make in-toto statements of what the rows say, one JSON line each; or check such lines
+    Attest(AttestArgs),
     /// How far everything is: lag, work, last success
     Status {
         /// Exit 1 when a source is behind or was not read for a while, for probes
@@ -145,6 +157,12 @@ pub(crate) enum Command {
         /// Only say what is missing; exit 1 when something is
         #[arg(long)]
         check: bool,
+        /// Let this role of the server read and write rows, and make no tables: for processes that work
+        #[arg(long, value_name = "ROLE", conflicts_with = "check")]
+        grant_worker: Option<String>,
+        /// Let this role of the server read the view provenance_v1 and nothing else
+        #[arg(long, value_name = "ROLE", conflicts_with = "check")]
+        grant_reader: Option<String>,
     },
     /// Try again what was given up
     Retry {

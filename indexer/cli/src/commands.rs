@@ -2,6 +2,7 @@
 
 mod advisories;
 mod affected;
+mod attest;
 mod attribution;
 mod changes;
 mod demo;
@@ -10,6 +11,7 @@ mod diff;
 mod doctor;
 mod events;
 mod explain;
+mod export;
 mod follow;
 mod followed;
 mod index;
@@ -49,9 +51,13 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Diff { before, after } => diff::run(&before, &after, &settings).await,
         Command::Events { after, .. } => events::run(after, &settings).await,
         Command::Changes(args) => changes::run(&args, &settings).await,
+        Command::Export(args) => export::run(&args, &settings).await,
+        Command::Attest(args) => attest::run(&args, &settings).await,
         Command::Status { check } => status::run(check, &settings).await,
         Command::Doctor => doctor::run(&settings).await,
-        Command::Migrate { check } => migrate::run(check, &settings).await,
+        Command::Migrate { check, grant_worker, grant_reader } => {
+            migrate::run(check, grant_worker.as_deref(), grant_reader.as_deref(), &settings).await
+        }
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
         Command::Advisories { command } => advisories::run(&command, &settings).await,
         Command::Demo => demo::run(&settings).await,

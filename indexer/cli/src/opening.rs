@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use download::{Blobs, DownloadLimits};
+use download::{Blobs, DownloadLimits, Place};
 use follow::{CargoSettings, DirIndex, FileIndex, IndexAddress, SparseIndex, SparseOptions};
 use net::{Agent, AgentOptions, BlockingAgent};
-use queue::{Engine, EngineOptions, IndexReader, Progress, Rereads, Retries, Sources};
+use queue::{Engine, EngineOptions, IndexReader, JobsAt, Progress, Rereads, Retries, Sources};
 use store::Store;
 use tokio_util::sync::CancellationToken;
+
+use schema::Clock as _;
 
 use crate::clock::SystemClock;
 use crate::database::DatabaseAddress;
@@ -19,7 +21,7 @@ mod advisory_database;
 mod database;
 
 pub(crate) use advisory_database::{advisory_database, described, follow_advisories};
-pub(crate) use database::{Opened, missing_migrations, to_read, to_write};
+pub(crate) use database::{Opened, missing_migrations, prepare_jobs, to_read, to_write};
 
 /// The largest index file taken. The largest of 2026 has 1.4 MB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
@@ -79,14 +81,14 @@ pub(crate) async fn engine(
 ) -> anyhow::Result<Arc<Engine>> {
     let data_dir = &settings.data_dir.value;
     std::fs::create_dir_all(data_dir).with_context(|| format!("make the folder {}", data_dir.display()))?;
-    let blobs = Blobs::open_dir(&data_dir.join("blobs"))?;
+    let blobs = blobs(settings)?;
     let jobs = match &settings.database.value {
         DatabaseAddress::Sqlite(path) => {
             let mut jobs = path.as_os_str().to_owned();
             jobs.push(".jobs");
-            PathBuf::from(jobs)
+            JobsAt::File(PathBuf::from(jobs))
         }
-        DatabaseAddress::Postgres(_) => data_dir.join(format!("jobs-{}.sqlite", std::process::id())),
+        DatabaseAddress::Postgres(url) => JobsAt::Server { url: url.clone(), process: process_name() },
     };
     let options = EngineOptions {
         archives: settings.archives.value.clone(),
@@ -100,6 +102,21 @@ pub(crate) async fn engine(
         jobs,
     };
     Ok(Engine::new(store, Arc::new(SystemClock), agent, blobs, rereads, progress, options).await?)
+}
+
+/// A name that no other process has or had.
+pub(crate) fn process_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{} on {}, since {}", std::process::id(), host.trim(), SystemClock.now())
+}
+
+/// Where archives are kept: as `--blobs` says, else in the data directory.
+pub(crate) fn blobs(settings: &Settings) -> anyhow::Result<Blobs> {
+    let place = match &settings.blobs.value {
+        Some(named) => Place::parse(named)?,
+        None => Place::Folder(settings.data_dir.value.join("blobs")),
+    };
+    Ok(Blobs::open(&place, &settings.s3)?)
 }
 
 /// How repositories are reached: copies named by `--mirrors` first, then the network, at public addresses only.

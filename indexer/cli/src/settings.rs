@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use download::S3Options;
+use schema::Secret;
 use serde::Deserialize;
 
 use crate::args::{Args, Color};
@@ -34,6 +36,9 @@ pub(crate) enum Origin {
 pub(crate) struct Settings {
     pub(crate) database: Setting<DatabaseAddress>,
     pub(crate) data_dir: Setting<PathBuf>,
+    pub(crate) blobs: Setting<Option<String>>,
+    pub(crate) s3: S3Options,
+    pub(crate) attest_key: Option<Secret>,
     pub(crate) index: Setting<String>,
     pub(crate) archives: Setting<Vec<PathBuf>>,
     pub(crate) advisory_db: Setting<Option<String>>,
@@ -57,6 +62,7 @@ const MAX_ARCHIVE_SIZE: u64 = 256 << 20;
 struct ConfigFile {
     database: Option<String>,
     data_dir: Option<PathBuf>,
+    blobs: Option<String>,
     index: Option<String>,
     archives: Option<Vec<PathBuf>>,
     advisory_db: Option<String>,
@@ -84,6 +90,9 @@ impl Settings {
         Ok(Self {
             database: Setting { value: DatabaseAddress::parse(&database.value)?, origin: database.origin },
             data_dir,
+            blobs: optional(global.blobs.clone(), origin("blobs"), file.blobs),
+            s3: s3_options(),
+            attest_key: secret("PROVENANCE_ATTEST_KEY"),
             index: pick(global.index.clone(), origin("index"), file.index, || "sparse".to_owned()),
             archives: pick(archives, origin("archives"), file.archives, Vec::new),
             advisory_db: optional(global.advisory_db.clone(), origin("advisory_db"), file.advisory_db),
@@ -155,6 +164,22 @@ fn default_data_dir() -> PathBuf {
 fn xdg(name: &str, in_home: &str) -> Option<PathBuf> {
     let named = variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     named.or_else(|| Some(PathBuf::from(variable("HOME")?).join(in_home)))
+}
+
+/// The variables that every S3 client reads.
+fn s3_options() -> S3Options {
+    let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+    S3Options {
+        endpoint: text("AWS_ENDPOINT_URL_S3").or_else(|| text("AWS_ENDPOINT_URL")),
+        region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        access_key_id: text("AWS_ACCESS_KEY_ID"),
+        secret_access_key: secret("AWS_SECRET_ACCESS_KEY"),
+        session_token: secret("AWS_SESSION_TOKEN"),
+    }
+}
+
+fn secret(name: &str) -> Option<Secret> {
+    variable(name).and_then(|value| value.into_string().ok()).map(Secret::new)
 }
 
 fn variable(name: &str) -> Option<std::ffi::OsString> {

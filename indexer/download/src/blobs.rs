@@ -11,7 +11,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use schema::Sha256;
 use sha2::Digest;
 
-use crate::DownloadError;
+use crate::{DownloadError, Place, S3Options};
 
 /// The blob store. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -50,6 +50,17 @@ impl Blobs {
         let root = Path::default();
         let store = LocalFileSystem::new_with_prefix(path).map_err(|error| DownloadError::of_store(&root, error))?;
         Ok(Self::new(Arc::new(store.with_fsync(true))))
+    }
+
+    /// Keeps blobs in a folder or a bucket.
+    ///
+    /// # Errors
+    /// As [`Blobs::open_dir`], and when the bucket's options make no sense. Whether a bucket is there shows at its first use.
+    pub fn open(place: &Place, options: &S3Options) -> Result<Self, DownloadError> {
+        match place {
+            Place::Folder(path) => Self::open_dir(path),
+            Place::Bucket { bucket, prefix } => Ok(Self::new(Place::bucket_store(bucket, prefix, options)?)),
+        }
     }
 
     /// Stores bytes whole or not at all, and says their key.

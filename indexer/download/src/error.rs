@@ -36,6 +36,20 @@ pub enum DownloadError {
         /// The status.
         status: u16,
     },
+    /// A person named a place that is none.
+    #[error("{place:?} is no place to keep files: {reason}")]
+    BadPlace {
+        /// What was named.
+        place: String,
+        /// Why it is none.
+        reason: &'static str,
+    },
+    /// Another process writes the folder.
+    #[error("another process writes {place}")]
+    Busy {
+        /// The folder.
+        place: String,
+    },
     /// The index's download address makes no URL.
     #[error("the index's download address gives {address:?}, which is no URL")]
     BadAddress {
@@ -50,8 +64,8 @@ impl DownloadError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Net(error) => error.is_transient(),
-            Self::Store { .. } => true,
-            Self::Disk { .. } | Self::Status { .. } | Self::BadAddress { .. } => false,
+            Self::Store { .. } | Self::Busy { .. } => true,
+            Self::Disk { .. } | Self::Status { .. } | Self::BadPlace { .. } | Self::BadAddress { .. } => false,
         }
     }
 

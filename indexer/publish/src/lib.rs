@@ -9,7 +9,7 @@ mod row;
 mod tests;
 
 pub use facts::{DownloadState, Facts, InspectionFacts, KnownAdvisory, MatchState, SourceState};
-pub use row::{Published, publish};
+pub use row::{Published, awaiting_match, publish};
 
 /// Version of the rule; it grows whenever the same facts would give another row.
 pub const RULES: &str = "publish/1";

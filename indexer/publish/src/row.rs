@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schema::{
-    AdvisorySummary, Badge, ChecksumState, FindingCode, Findings, ProvenanceRow, Severity, SourceSummary, Tone, Verdict,
+    AdvisoryState, AdvisorySummary, Badge, ChecksumState, FindingCode, Findings, ProvenanceRow, Severity,
+    SourceSummary, Tone, Verdict,
 };
 
 use crate::{DownloadState, Facts, InspectionFacts, RULES, SourceState, advisories, badge};
@@ -40,6 +41,18 @@ pub fn publish(facts: &Facts<'_>, previous: Option<&ProvenanceRow>) -> Published
         row.changed_at = previous.changed_at;
     }
     Published { row, changed: !unchanged }
+}
+
+/// The row as it must be shown while its release waits for another match: that nothing is known is then not known.
+///
+/// What covers it still stands; only an answer that might have changed for the worse becomes `pending`.
+#[must_use]
+pub fn awaiting_match(mut row: ProvenanceRow) -> ProvenanceRow {
+    if row.advisories.state == AdvisoryState::NoneKnown {
+        row.advisories.state = AdvisoryState::Pending;
+        row.badge = badge::badge(&row);
+    }
+    row
 }
 
 fn written_anew(facts: &Facts<'_>) -> ProvenanceRow {

@@ -123,6 +123,19 @@ fn each_state_has_its_own_words_and_tone() {
 }
 
 #[test]
+fn while_another_match_is_awaited_nothing_known_is_not_said_and_what_is_known_stays() {
+    let shown = |advisories| {
+        let row = crate::awaiting_match(row(&release(), OK, Some(Verdict::Verified), advisories));
+        (row.advisories.state, row.badge.message)
+    };
+    let pending = (AdvisoryState::Pending, "advisories not checked yet; [verified]".to_owned());
+    assert_eq!(shown(matched(Vec::new())), pending);
+    assert_eq!(shown(MatchState::Waiting), pending);
+    let affected = (AdvisoryState::Affected, "known vulnerability (A-1)".to_owned());
+    assert_eq!(shown(matched(vec![known("A-1", Kind::Vulnerability, None)])), affected);
+}
+
+#[test]
 fn what_the_index_did_to_a_release_is_said() {
     let yanked = Release { yanked: true, ..release() };
     let deleted = Release { deleted_at: Some(NOW), yanked: true, ..release() };

@@ -1,21 +1,24 @@
-//! Delivery by apalis: marks are swept into jobs, one lane of workers per step carries them to the handlers.
-//!
-//! The job file lies beside the database and holds nothing but deliveries. It is made anew at every start: what was not
-//! finished is still marked and is delivered again. That also keeps apalis' write locks away from ours (design 09).
+//! Delivery by apalis: marks are swept into jobs, one lane of workers per step carries them to the handlers. Where the jobs
+//! are kept, on a server or in a file, is all that differs; they are nothing but deliveries.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::layers::WorkerBuilderExt as _;
 use apalis::prelude::{BackendExt as _, BoxDynError, Data, Monitor, ParallelizeExt as _, TaskSink as _, WorkerBuilder};
-use apalis_sqlite::{Config, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteStorage};
+use apalis_sqlite::SqlitePool;
 use schema::Step;
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::QueueError;
+use crate::delivery::server::ServerQueues;
 use crate::engine::Engine;
 use crate::job::Job;
+
+mod file;
+mod server;
 
 /// How one step is delivered.
 #[derive(Clone, Copy, Debug)]
@@ -37,83 +40,87 @@ pub(crate) const LANES: [Lane; 5] = [
     Lane { step: Step::Publish, batch: 500, at_once: 1 },
 ];
 
-/// How often an idle lane looks for jobs.
-const POLL: Duration = Duration::from_millis(100);
-
 /// apalis looks for jobs at its heartbeat, too; at its default of 30 s a poll that went astray would be felt.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A job that takes long (a large repository) is not another worker's: with the heartbeat, the lease of a delivery.
 const MISSED_HEARTBEATS: usize = 450;
 
-/// The job file, and a way to put jobs into it.
+/// Where the queue keeps its jobs.
+#[derive(Clone)]
+pub enum JobsAt {
+    /// In a file beside the database; it is made anew.
+    File(PathBuf),
+    /// On the PostgreSQL server that the database is on.
+    Server {
+        /// Its address; it may hold a password.
+        url: String,
+        /// A name that no other process has or had.
+        process: String,
+    },
+}
+
+/// Makes the queue's tables on a server, or brings them up to date; needs the right to create them.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn prepare_jobs(url: &str, store: &dyn Store) -> Result<(), QueueError> {
+    server::prepare(url, store).await?.close().await;
+    Ok(())
+}
+
+/// The jobs, and a way to put some there.
 #[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    pool: SqlitePool,
+pub(crate) enum Delivery {
+    File(SqlitePool),
+    Server(ServerQueues),
 }
 
 impl Delivery {
-    /// Makes the job file anew.
-    pub(crate) async fn open(path: &Path) -> Result<Self, QueueError> {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut file = path.as_os_str().to_owned();
-            file.push(suffix);
-            match std::fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed("clear its file", &error));
-                }
-                _ => {}
-            }
+    pub(crate) async fn open(place: &JobsAt, store: &dyn Store) -> Result<Self, QueueError> {
+        match place {
+            JobsAt::File(path) => Ok(Self::File(file::open(path).await?)),
+            JobsAt::Server { url, process } => Ok(Self::Server(ServerQueues::open(url, store, process).await?)),
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "OFF")
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .map_err(|error| failed("open its file", &error))?;
-        SqliteStorage::migrations().run(&pool).await.map_err(|error| failed("make its tables", &error))?;
-        Ok(Self { pool })
     }
 
     pub(crate) async fn push(&self, job: Job) -> Result<(), QueueError> {
-        let mut storage = self.storage(job.step);
-        storage.push(job).await.map_err(|error| failed("take a job", &error))
+        let pushed = match self {
+            Self::File(pool) => file::storage(pool, job.step).push(job).await.map_err(|error| error.to_string()),
+            Self::Server(queues) => queues.storage(job.step).push(job).await.map_err(|error| error.to_string()),
+        };
+        pushed.map_err(|error| failed("take a job", &error))
     }
 
     /// Runs the workers of every lane until `stop`.
     pub(crate) async fn work(&self, engine: Arc<Engine>, stop: CancellationToken) -> Result<(), QueueError> {
         let mut monitor = Monitor::new().should_restart(|_, _| true);
         for lane in LANES {
-            let delivery = self.clone();
             let engine = Arc::clone(&engine);
-            monitor = monitor.register(move |_| {
-                WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
-                    .backend(delivery.storage(lane.step).poll_with_interval(POLL))
-                    .data(Arc::clone(&engine))
-                    .concurrency(lane.at_once)
-                    .parallelize(tokio::spawn)
-                    .build(handle)
-            });
+            monitor = match self.clone() {
+                Self::File(pool) => monitor.register(move |_| {
+                    WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
+                        .backend(file::storage(&pool, lane.step).poll_with_interval(file::POLL))
+                        .data(Arc::clone(&engine))
+                        .concurrency(lane.at_once)
+                        .parallelize(tokio::spawn)
+                        .build(handle)
+                }),
+                Self::Server(queues) => monitor.register(move |_| {
+                    WorkerBuilder::new(queues.worker(lane.step))
+                        .backend(queues.storage(lane.step).poll_with_interval(server::POLL))
+                        .data(Arc::clone(&engine))
+                        .concurrency(lane.at_once)
+                        .parallelize(tokio::spawn)
+                        .build(handle)
+                }),
+            };
         }
         let signal = async move {
             stop.cancelled().await;
             Ok(())
         };
         monitor.run_with_signal(signal).await.map_err(|error| failed("run its workers", &error))
-    }
-
-    fn storage(&self, step: Step) -> SqliteStorage<Job> {
-        let config = Config::default()
-            .queue(step.as_str())
-            .batch_size(1)
-            .heartbeat_interval(HEARTBEAT)
-            .missed_heartbeats(MISSED_HEARTBEATS);
-        SqliteStorage::new(&self.pool).with_config(config)
     }
 }
 

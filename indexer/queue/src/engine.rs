@@ -10,14 +10,14 @@ use download::{Address, Blobs, DownloadLimits};
 use futures::FutureExt as _;
 use net::Agent;
 use schema::{Clock, Step};
-use store::{Mark, Store};
+use store::{Mark, Postponed, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::blocking::panic_words;
 use crate::database::Known;
-use crate::delivery::{Delivery, LANES, Lane};
+use crate::delivery::{Delivery, JobsAt, LANES, Lane};
 use crate::job::Job;
 use crate::running::Rereads;
 use crate::{Progress, QueueError, Retries, steps};
@@ -30,6 +30,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The same for a process that goes on for years: every result and every nudge makes it look at once.
 const PATROL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often deliveries of processes that died are looked for.
+const LOST_SECONDS: i64 = 5;
+
+/// How often jobs that came to their end are forgotten.
+const PRUNE_SECONDS: i64 = 600;
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +58,8 @@ pub struct EngineOptions {
     pub retries: Retries,
     /// How sources are checked; `None`: they are not.
     pub sources: Option<Sources>,
-    /// Where the job queue keeps its deliveries; the file is made anew.
-    pub jobs: PathBuf,
+    /// Where the job queue keeps its deliveries.
+    pub jobs: JobsAt,
 }
 
 /// How sources are checked.
@@ -81,6 +87,8 @@ pub struct Engine {
     under_way: AtomicUsize,
     answered: Notify,
     fatal: Mutex<Option<QueueError>>,
+    /// Failures that could not be noted, because the database was away; they are noted when it is back.
+    unwritten: Mutex<Vec<(Step, Mark, Postponed)>>,
 }
 
 impl Engine {
@@ -97,7 +105,7 @@ impl Engine {
         progress: Arc<dyn Progress>,
         options: EngineOptions,
     ) -> Result<Arc<Self>, QueueError> {
-        let delivery = Delivery::open(&options.jobs).await?;
+        let delivery = Delivery::open(&options.jobs, store.as_ref()).await?;
         store.forget_deliveries().await?;
         Ok(Arc::new(Self {
             store,
@@ -113,6 +121,7 @@ impl Engine {
             under_way: AtomicUsize::new(0),
             answered: Notify::new(),
             fatal: Mutex::default(),
+            unwritten: Mutex::default(),
         }))
     }
 
@@ -200,6 +209,7 @@ impl Engine {
 
     async fn sweep_on(&self, lanes: &[Lane], until: Until, stop: &CancellationToken) -> Result<(), QueueError> {
         let interval = if until == Until::Idle { SWEEP_INTERVAL } else { PATROL_INTERVAL };
+        let (mut look_at, mut prune_at) = (self.clock.now(), self.clock.now().plus_seconds(PRUNE_SECONDS));
         loop {
             if let Some(error) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
@@ -208,7 +218,16 @@ impl Engine {
                 self.drain().await;
                 return Err(QueueError::Interrupted);
             }
-            let delivered = self.sweep(lanes).await?;
+            let now = self.clock.now();
+            if now >= look_at {
+                look_at = now.plus_seconds(LOST_SECONDS);
+                when_back(until, self.take_over().await)?;
+            }
+            if now >= prune_at {
+                prune_at = now.plus_seconds(PRUNE_SECONDS);
+                when_back(until, self.store.prune_jobs().await.map_err(QueueError::from))?;
+            }
+            let delivered = when_back(until, self.sweep(lanes).await)?;
             if until == Until::Idle && delivered == 0 && self.is_idle(lanes).await? {
                 return Ok(());
             }
@@ -241,6 +260,23 @@ impl Engine {
             }
         }
         Ok(delivered)
+    }
+
+    /// Notes what could not be noted before, and frees what dead processes had.
+    async fn take_over(&self) -> Result<(), QueueError> {
+        let mut waiting = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some((step, mark, outcome)) = waiting.pop() {
+            if let Err(error) = self.store.postpone(mark, step, &outcome, self.clock.now()).await {
+                waiting.push((step, mark, outcome));
+                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).append(&mut waiting);
+                return Err(error.into());
+            }
+        }
+        let freed = self.store.forget_lost_deliveries().await?;
+        if freed > 0 {
+            warn!(marks = freed, "a process died with work under way; it is delivered again");
+        }
+        Ok(())
     }
 
     async fn jobs_of(&self, lane: Lane, marks: &[Mark]) -> Result<Vec<Vec<Mark>>, QueueError> {
@@ -327,15 +363,32 @@ impl Engine {
         let now = self.clock.now();
         for mark in marks {
             let outcome = self.options.retries.after_failure(*mark, text.clone(), now);
-            if let Err(error) = self.store.postpone(*mark, step, &outcome, now).await {
-                self.stop_with(error.into());
-                return;
+            match self.store.postpone(*mark, step, &outcome, now).await {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => {
+                    self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((step, *mark, outcome));
+                }
+                Err(error) => {
+                    self.stop_with(error.into());
+                    return;
+                }
             }
         }
     }
 
     fn stop_with(&self, failure: QueueError) {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+}
+
+/// What the database does not do now it may do soon; a process that is to run for years waits for that.
+fn when_back<T: Default>(until: Until, outcome: Result<T, QueueError>) -> Result<T, QueueError> {
+    match outcome {
+        Err(error) if until == Until::Stopped && error.is_transient() => {
+            warn!("{}; tried again", error.in_one_line());
+            Ok(T::default())
+        }
+        other => other,
     }
 }
 

@@ -68,10 +68,16 @@ impl QueueError {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Store(store) => !matches!(store, StoreError::Conflict { .. }),
+            Self::Store(store) => !matches!(store, StoreError::Conflict { .. }) && !store.is_transient(),
             Self::Download(download::DownloadError::Disk { .. }) => true,
             _ => false,
         }
+    }
+
+    /// Whether it is the database's, and may be over soon.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(store) if store.is_transient())
     }
 
     /// The error and its causes, in one line.

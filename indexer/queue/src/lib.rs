@@ -19,6 +19,7 @@ mod signals;
 mod steps;
 
 pub use database::{DatabaseLoaded, FirstState, Restart, follow_database, load_database};
+pub use delivery::{JobsAt, prepare_jobs};
 pub use engine::{Engine, EngineOptions, Sources};
 pub use error::QueueError;
 pub use exposed::{LiveGraph, read_graph};

@@ -157,18 +157,11 @@ impl Running {
                 }
                 chore_at = now.plus_seconds(seconds(self.options.chore));
             }
-            let looked = self.watched.look(self.progress.as_ref(), stop).await;
-            let is_current = self.note(looked)?;
-            let state = self.store.source(self.watched.address()).await?.unwrap_or_default();
-            self.engine.fetch_from(state.download.as_deref());
-            self.engine.nudge();
-            // What is new goes first: the past waits until the present is stored.
-            if is_current {
-                filling.step(self.store.as_ref(), self.clock.now()).await?;
-                if self.is_comparison_due(&state) {
-                    let compared = self.watched.compare(self.progress.as_ref(), stop).await;
-                    self.note(compared.map(Option::unwrap_or_default))?;
+            match self.round(&mut filling, stop).await {
+                Err(error) if error.is_transient() => {
+                    self.note(Err(error))?;
                 }
+                other => other?,
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -176,6 +169,23 @@ impl Running {
                 () = tokio::time::sleep(self.pause()) => {}
             }
         }
+    }
+
+    async fn round(&self, filling: &mut Filling, stop: &CancellationToken) -> Result<(), QueueError> {
+        let looked = self.watched.look(self.progress.as_ref(), stop).await;
+        let is_current = self.note(looked)?;
+        let state = self.store.source(self.watched.address()).await?.unwrap_or_default();
+        self.engine.fetch_from(state.download.as_deref());
+        self.engine.nudge();
+        // What is new goes first: the past waits until the present is stored.
+        if is_current {
+            filling.step(self.store.as_ref(), self.clock.now()).await?;
+            if self.is_comparison_due(&state) {
+                let compared = self.watched.compare(self.progress.as_ref(), stop).await;
+                self.note(compared.map(Option::unwrap_or_default))?;
+            }
+        }
+        Ok(())
     }
 
     /// A task of its own: a chore may block, and the word to stop must be heard all the same.

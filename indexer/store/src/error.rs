@@ -61,7 +61,7 @@ pub enum StoreError {
     },
     /// It refuses this user, or what this user wants to do.
     #[error(
-        "the database {address} refuses ({reason}); check the user, the password and what was granted (`provenance migrate --grants`)"
+        "the database {address} refuses ({reason}); check the user, the password and what was granted (`provenance migrate --grant-worker`)"
     )]
     Denied {
         /// Which database.

@@ -7,6 +7,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod jobs;
 mod judging;
 mod pages;
 mod results;
@@ -24,6 +25,7 @@ pub use index::{
     AppliedKrate, ChangeRow, Index, KrateWrite, LineWrite, QuarantineWrite, Quarantined, Reading, Signal, SourceState,
     SourceTrouble, StoredKrate, StoredRelease,
 };
+pub use jobs::Jobs;
 pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
 pub use pages::{FeedRow, PageRow, Pages, VersionRow};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
@@ -32,11 +34,23 @@ pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
 pub trait Store:
-    Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
+    Index + Following + Work + Jobs + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Index + Following + Work + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
+    T: Index
+        + Following
+        + Work
+        + Jobs
+        + Results
+        + Checks
+        + Judging
+        + Advisories
+        + Rows
+        + Exposure
+        + Pages
+        + Send
+        + Sync
 {
 }

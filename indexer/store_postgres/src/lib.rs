@@ -11,6 +11,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod jobs;
 mod judging;
 mod membership;
 mod migrating;
@@ -20,11 +21,14 @@ mod quarantine;
 mod rehearsal;
 mod results;
 mod revisions;
+mod roles;
 mod row;
 mod rows;
 #[cfg(any(test, feature = "scratch"))]
 pub mod scratch;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod text;
 mod work;
 

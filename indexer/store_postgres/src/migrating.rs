@@ -10,7 +10,7 @@ use store::StoreError;
 use crate::error::Failing;
 use crate::{PostgresStore, error};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../schema/migrations/postgres");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../schema/migrations/postgres");
 
 /// Key of the lock that whoever migrates holds: "provmigr" in ASCII.
 const LOCK: i64 = 0x7072_6f76_6d69_6772;
@@ -69,7 +69,7 @@ impl PostgresStore {
         self.drop_broken_indexes(connection).await?;
         let mut alone = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
         alone.set_locking(false);
-        match alone.run(&mut *connection).await {
+        match alone.run_direct(None, connection, false).await {
             Ok(()) => Ok(()),
             Err(MigrateError::VersionMissing(found)) => Err(self.newer(found)),
             Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {

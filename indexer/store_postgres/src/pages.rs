@@ -1,5 +1,4 @@
-//! What pages and answers are made of. The snapshot of a transaction is the mark of all that is stored: it is another one as
-//! soon as any writer has begun or ended. Writers of other databases on the server count, too: the mark then moves for nothing.
+//! What pages and answers are made of. The mark of all that is stored is the server's snapshot: every commit changes it.
 
 use std::collections::HashMap;
 
@@ -41,7 +40,8 @@ impl Pages for PostgresStore {
     async fn pages_of(&self, releases: &[ReleaseId]) -> Result<Vec<PageRow>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {RELEASE}, p.document FROM release AS r JOIN krate AS k ON k.id = r.krate_id
-             LEFT JOIN provenance AS p ON p.release_id = r.id WHERE r.id = ANY($1)"
+             LEFT JOIN provenance AS p ON p.release_id = r.id
+             WHERE r.id = ANY($1)"
         )))
         .bind(ids(releases))
         .fetch_all(&self.pool)
@@ -75,31 +75,32 @@ impl Pages for PostgresStore {
     }
 
     async fn with_checksum(&self, checksum: &Sha256) -> Result<Vec<ReleaseId>, StoreError> {
-        let found: Vec<i64> = sqlx::query_scalar("SELECT id FROM release WHERE checksum = $1 ORDER BY id")
+        let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM release WHERE checksum = $1 ORDER BY id")
             .bind(checksum.as_bytes().as_slice())
             .fetch_all(&self.pool)
             .await
             .failing_on(self, "look for a checksum")?;
-        Ok(found.into_iter().map(ReleaseId).collect())
+        Ok(ids.into_iter().map(ReleaseId).collect())
     }
 
     async fn feed(&self, after: i64, limit: u32) -> Result<Vec<FeedRow>, StoreError> {
-        // One snapshot is one moment: nothing can be stored between the two statements. Numbers become visible in their
-        // order (`numbers`), so what is seen has no gaps that are filled later.
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut moment = self.pool.begin_with(begin).await.failing_on(self, "begin to read what happened")?;
+        // One snapshot is one moment. Numbers are taken under the lock of the sequence's row, which a writer holds until its
+        // commit: a number that is seen has none below it that comes later.
+        let mut moment = self.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *moment)
+            .await
+            .failing_on(self, "begin to read what happened")?;
         let rows = self.feed_in(&mut moment, after, limit).await;
         moment.rollback().await.failing_on(self, "end to read what happened")?;
         rows
     }
 
     async fn last_number(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar(
-            "SELECT greatest(coalesce((SELECT max(seq) FROM change), 0), coalesce((SELECT max(seq) FROM event), 0))",
-        )
-        .fetch_one(&self.pool)
-        .await
-        .failing_on(self, "read the last number")
+        sqlx::query_scalar("SELECT greatest((SELECT max(seq) FROM change), (SELECT max(seq) FROM event), 0)")
+            .fetch_one(&self.pool)
+            .await
+            .failing_on(self, "read the last number")
     }
 }
 

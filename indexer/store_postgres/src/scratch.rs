@@ -7,12 +7,13 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use store::StoreError;
+use tokio::sync::Mutex;
 
 use crate::PostgresStore;
 
@@ -46,6 +47,28 @@ struct Cluster {
 }
 
 impl Server {
+    /// The server that all tests of this process share, by the rules of [`Server::find`]. The last test to end takes its
+    /// template from a server of others; one of our own ends with the process.
+    ///
+    /// # Errors
+    /// As [`Server::find`].
+    pub async fn shared(named: Option<&str>, folders: &[PathBuf]) -> Result<Option<Arc<Self>>, StoreError> {
+        static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
+        static OWN: OnceLock<Arc<Server>> = OnceLock::new();
+        let mut held = SHARED.lock().await;
+        if let Some(server) = held.upgrade() {
+            return Ok(Some(server));
+        }
+        let found = Self::find(named, folders).await?;
+        if let Some(server) = &found {
+            *held = Arc::downgrade(server);
+            if server.cluster.is_some() {
+                OWN.get_or_init(|| Arc::clone(server));
+            }
+        }
+        Ok(found)
+    }
+
     /// The server named, else one of our own from the programs in `folders`, which need not be careful with its files and is
     /// many times quicker for it, else the usual one on this machine. `None`: there is none.
     ///
@@ -65,12 +88,6 @@ impl Server {
             }
         }
         Ok(None)
-    }
-
-    /// Whether it is one of our own, which ends with this process however it ends.
-    #[must_use]
-    pub fn is_private(&self) -> bool {
-        self.cluster.is_some()
     }
 
     /// A fresh database, up to date and empty.

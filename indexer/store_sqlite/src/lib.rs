@@ -8,6 +8,7 @@ mod error;
 mod exposure;
 mod following;
 mod index;
+mod jobs;
 mod judging;
 mod lock;
 mod pages;

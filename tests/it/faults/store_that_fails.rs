@@ -11,7 +11,7 @@ use schema::{
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Judging,
+    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Jobs, Judging,
     JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PageRow, Pages,
     PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store,
     StoreError, StoredAdvisory, StoredKrate, VersionRow, Work, WorkCount,
@@ -134,6 +134,11 @@ failing!(Work {
     counts() -> Vec<WorkCount>;
     dead() -> Vec<DeadMark>;
     next_due(steps: &[Step]) -> Option<Timestamp>;
+});
+
+failing!(Jobs {
+    job_migrations() -> Vec<i64>;
+    prune_jobs() -> u64;
 });
 
 failing!(Results {

@@ -48,6 +48,14 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     Ok(if denied { Exit::Denied } else { Exit::Done })
 }
 
+/// The advisories of a crate as OSV records, with the releases of it that are affected.
+pub(crate) async fn osv_of_krate(store: &dyn Store, krate: &CanonicalName) -> anyhow::Result<Vec<serde_json::Value>> {
+    let advisories = store.advisories_of(krate).await?;
+    let rows = Standing::Present.covered(store, &advisories).await?;
+    let answer = Answer::new(None, advisories, rows).looked_at(store, &Standing::Present).await?;
+    answer.advisories.iter().map(|stored| Ok(export::osv(&report::reported(&answer, stored)?))).collect()
+}
+
 struct Answer {
     query: Option<String>,
     advisories: Vec<StoredAdvisory>,
@@ -69,16 +77,16 @@ impl Answer {
         if let Some(num) = &only {
             rows.retain(|row| row.release.key.num == *num);
         }
-        let mut answer = Self {
-            query: query.map(str::to_owned),
-            advisories,
-            rows,
-            next: BTreeMap::new(),
-            n_pending: 0,
-            not_indexed: Vec::new(),
-        };
-        answer.look_at_krates(store, standing).await?;
-        Ok(answer)
+        Self::new(query.map(str::to_owned), advisories, rows).looked_at(store, standing).await
+    }
+
+    fn new(query: Option<String>, advisories: Vec<StoredAdvisory>, rows: Vec<MatchRow>) -> Self {
+        Self { query, advisories, rows, next: BTreeMap::new(), n_pending: 0, not_indexed: Vec::new() }
+    }
+
+    async fn looked_at(mut self, store: &dyn Store, standing: &Standing) -> anyhow::Result<Self> {
+        self.look_at_krates(store, standing).await?;
+        Ok(self)
     }
 
     async fn look_at_krates(&mut self, store: &dyn Store, standing: &Standing) -> anyhow::Result<()> {

@@ -135,6 +135,7 @@ fn demo_settings(settings: &Settings, root: &Path) -> Settings {
     Settings {
         database: set(DatabaseAddress::Sqlite(root.join("provenance.sqlite"))),
         data_dir: set(root.join("data")),
+        blobs: set(None),
         index: set(root.join("index").display().to_string()),
         archives: set(Vec::new()),
         advisory_db: set(Some(root.join("advisory-db").display().to_string())),

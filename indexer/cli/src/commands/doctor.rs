@@ -79,6 +79,7 @@ fn effective(settings: &Settings) -> Value {
         "config": { "value": settings.config, "origin": if settings.config.is_some() { "read" } else { "default" } },
         "database": one(&settings.database),
         "data-dir": one(&settings.data_dir),
+        "blobs": one(&settings.blobs),
         "index": one(&settings.index),
         "archives": one(&settings.archives),
         "advisory-db": one(&settings.advisory_db),

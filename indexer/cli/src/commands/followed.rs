@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use follow::{GitOptions, GitSource, Start};
 use net::BlockingAgent;
 use queue::{FollowOptions, Follower};
-use schema::{Clock as _, Timestamp};
+use schema::Timestamp;
 use store::Store;
 
 use crate::args::FollowedArgs;
@@ -21,10 +21,7 @@ use crate::settings::Settings;
 pub(super) fn holder(settings: &Settings) -> String {
     match settings.database.value {
         DatabaseAddress::Sqlite(_) => "the holder of the lock file".to_owned(),
-        DatabaseAddress::Postgres(_) => {
-            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            format!("process {} on {}, since {}", std::process::id(), host.trim(), SystemClock.now())
-        }
+        DatabaseAddress::Postgres(_) => opening::process_name(),
     }
 }
 

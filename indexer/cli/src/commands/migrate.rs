@@ -6,11 +6,18 @@ use crate::settings::Settings;
 use crate::text::{count, say};
 use crate::{Exit, document, opening};
 
-pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit> {
+pub(crate) async fn run(
+    check: bool,
+    worker: Option<&str>,
+    reader: Option<&str>,
+    settings: &Settings,
+) -> anyhow::Result<Exit> {
     if check {
         return check_only(settings).await;
     }
     let opened = opening::to_write(settings).await?;
+    opening::prepare_jobs(settings, &opened).await?;
+    opened.grant(worker, reader).await?;
     opened.close().await;
     if settings.json {
         document::print(json!({ "database": settings.database.value, "pending": [] }));

@@ -22,7 +22,7 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let stop = opening::stop_signal();
-    let served = Served::open(&args.listen, opened.store.clone(), None, &stop).await?;
+    let served = Served::open(&args.listen, Arc::clone(&opened.store), None, &stop).await?;
     served.until_stopped(&stop).await;
     opened.close().await;
     Ok(Exit::Done)

@@ -54,7 +54,11 @@ pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<
 
 /// The rows of a subject; a release whose row is not written yet gets one that says so.
 pub(crate) async fn rows_of(store: &dyn Store, subject: &Subject) -> anyhow::Result<Vec<ProvenanceRow>> {
-    let releases = subject.releases(store).await?;
+    rows_of_releases(store, &subject.releases(store).await?).await
+}
+
+/// The rows of these releases, one for each.
+pub(crate) async fn rows_of_releases(store: &dyn Store, releases: &[Release]) -> anyhow::Result<Vec<ProvenanceRow>> {
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
     let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
     let row = |release: &Release| written.remove(&release.id).unwrap_or_else(|| unwritten(release, SystemClock.now()));

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use download::Blobs;
 use inspect::{CrateArchive, Expected, Limits};
 use schema::{Inspection, Severity, Timestamp, Tone, Verdict};
 use store::Store;
@@ -68,7 +67,7 @@ async fn from_store(text: &str, settings: &Settings) -> anyhow::Result<Archive> 
     let store: &dyn Store = opened.store.as_ref();
     let releases = subject.releases(store).await?;
     let Some(release) = releases.last() else { bail!("{text} is not known") };
-    let blobs = Blobs::open_dir(&settings.data_dir.value.join("blobs"))?;
+    let blobs = opening::blobs(settings)?;
     let Some(bytes) = blobs.get(&release.checksum).await? else {
         bail!("the archive of {text} is not here; `provenance index --crate {text}` fetches it");
     };

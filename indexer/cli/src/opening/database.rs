@@ -41,6 +41,23 @@ impl Opened {
         }
     }
 
+    /// Lets roles of the server do what their work needs.
+    pub(crate) async fn grant(&self, worker: Option<&str>, reader: Option<&str>) -> anyhow::Result<()> {
+        match &self.backend {
+            Backend::Sqlite(_) if worker.is_none() && reader.is_none() => {}
+            Backend::Sqlite(_) => bail!("a file has no roles; --grant-worker and --grant-reader are for a server"),
+            Backend::Postgres(store) => {
+                if let Some(role) = worker {
+                    store.grant_worker(role).await?;
+                }
+                if let Some(role) = reader {
+                    store.grant_reader(role).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Copies everything that is stored.
     pub(crate) async fn copy(&self) -> anyhow::Result<Copied> {
         match &self.backend {
@@ -113,6 +130,14 @@ pub(crate) async fn to_read(settings: &Settings) -> anyhow::Result<Opened> {
             path.display()
         ),
         DatabaseAddress::Sqlite(path) => Ok(Opened::sqlite(SqliteStore::open_existing(path).await?, None)),
+    }
+}
+
+/// Makes the tables of the job queue, where they are on the server, too.
+pub(crate) async fn prepare_jobs(settings: &Settings, opened: &Opened) -> anyhow::Result<()> {
+    match &settings.database.value {
+        DatabaseAddress::Sqlite(_) => Ok(()),
+        DatabaseAddress::Postgres(url) => Ok(queue::prepare_jobs(url, opened.store.as_ref()).await?),
     }
 }
 

@@ -34,7 +34,7 @@ fn report(answer: &Answer, as_of: AsOf) -> anyhow::Result<Report> {
     Ok(Report { query, as_of, at: SystemClock.now(), tool_version, advisories })
 }
 
-fn reported(answer: &Answer, stored: &StoredAdvisory) -> anyhow::Result<ReportedAdvisory> {
+pub(super) fn reported(answer: &Answer, stored: &StoredAdvisory) -> anyhow::Result<ReportedAdvisory> {
     let parsed = queue::parsed(stored)?;
     let ranges = parsed.ranges();
     let intervals = ranges.into_iter().map(|range| Interval {
