@@ -154,6 +154,15 @@ impl Following for PostgresStore {
     }
 }
 
+pub(crate) fn event_row(row: &PgRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        seq: get(row, "seq")?,
+        at: Timestamp::from_micros(get(row, "at")?),
+        kind: get(row, "kind")?,
+        payload: get(row, "payload")?,
+    })
+}
+
 impl PostgresStore {
     /// Checks the token and moves the cursor by one statement, first of the transaction: who lost the lead stores nothing.
     async fn move_cursor(

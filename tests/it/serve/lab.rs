@@ -10,7 +10,6 @@ use publish::{DownloadState, Facts, MatchState, SourceState};
 use schema::{Clock, Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use serve::{AdvisoryReading, Graphs, HeldGraph, Listener, Nudge, Parts, RoomError, Rules, ServeOptions, Service};
 use store::{Store, StoredAdvisory};
-use store_sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::Faulty;
@@ -49,10 +48,10 @@ impl Lab {
         let stop = CancellationToken::new();
         let nudged = Arc::new(Mutex::new(0));
         let (store, clock, address) = runtime.block_on(async {
-            let sqlite = SqliteStore::open(&home.database()).await.unwrap();
-            let read = store::Index::sources(&sqlite).await.unwrap()[0].last_success_at.unwrap();
+            let memory = home.memory().await;
+            let read = memory.sources().await.unwrap()[0].last_success_at.unwrap();
             let clock = Arc::new(Hands(AtomicI64::new(read.as_micros())));
-            let store = Arc::new(Faulty::sound(Arc::new(sqlite)));
+            let store = Arc::new(Faulty::sound(Arc::clone(&memory)));
             let listener = Listener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.address().to_string();
             let service = Service::new(Parts {
