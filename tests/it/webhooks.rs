@@ -8,8 +8,7 @@ use fixtures::{Received, Receiver, Reply};
 use queue::{Deliveries, webhook_signature};
 use schema::{Clock, Secret, Timestamp};
 use serde_json::{Value, json};
-use store::{Pages as _, Webhooks as _};
-use store_sqlite::SqliteStore;
+use store::Store;
 
 use crate::harness::Home;
 use crate::serve::indexed;
@@ -27,7 +26,7 @@ impl Clock for Hand {
 
 struct Lab {
     home: Home,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     clock: Arc<Hand>,
     deliveries: Deliveries,
     receiver: Receiver,
@@ -36,7 +35,7 @@ struct Lab {
 impl Lab {
     async fn open(home: Home, offline: bool) -> Self {
         net::install_crypto_provider();
-        let store = Arc::new(SqliteStore::open(&home.database()).await.unwrap());
+        let store = Arc::clone(&home.memory().await);
         let clock = Arc::new(Hand(AtomicI64::new(BEGIN)));
         let options = net::AgentOptions { offline, breaker_failures: 1_000, ..net::AgentOptions::default() };
         let deliveries = Deliveries::new(store.clone(), clock.clone(), options).unwrap();

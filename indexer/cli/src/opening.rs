@@ -21,7 +21,7 @@ mod advisory_database;
 mod database;
 
 pub(crate) use advisory_database::{advisory_database, described, follow_advisories};
-pub(crate) use database::{Opened, missing_migrations, prepare_jobs, to_read, to_write, to_act};
+pub(crate) use database::{Opened, missing_migrations, prepare_jobs, to_act, to_read, to_write};
 
 /// The largest index file taken. The largest of 2026 has 1.4 MB.
 const MAX_INDEX_FILE: u64 = 64 << 20;

@@ -198,9 +198,8 @@ fn note(progress: &mut WebhookProgress, told: Told, now: Timestamp) -> bool {
 
 /// A tenth more or less, so that subscribers are not all tried again at one moment. Never less than a second.
 fn jittered(seconds: i64) -> i64 {
-    let tenth = seconds / 10;
-    let steps = i64::from((net::jitter() * 200.0) as u8);
-    (seconds - tenth + tenth * steps / 100).max(1)
+    let pause = Duration::from_secs(seconds.unsigned_abs()).mul_f64(0.9 + 0.2 * net::jitter());
+    i64::try_from(pause.as_secs()).unwrap_or(seconds).max(1)
 }
 
 /// A message as the specification recommends it: type, time, data.

@@ -12,11 +12,11 @@ use schema::{
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, Audit, ChangeRow, CheckRow, Checks, DbWrite,
     DeadMark, DeedRow, DeedWrite, EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index,
-    Jobs,
-    InspectionRow, Judging, JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow,
-    MatchWrite, Outcome, PageRow, Pages, PastDependency, Postponed, PublishFacts, Quarantined, Results, ReviewRow,
-    ReviewWrite, Reviews, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory, StoredKrate,
-    TokenRow, TokenWrite, Tokens, VersionRow, WebhookProgress, WebhookRow, WebhookWrite, Webhooks, Work, WorkCount,
+    InspectionRow, Jobs, Judging, JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark,
+    MatchRow, MatchWrite, Outcome, PageRow, Pages, PastDependency, Postponed, PublishFacts, Quarantined, Results,
+    ReviewRow, ReviewWrite, Reviews, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
+    StoredKrate, TokenRow, TokenWrite, Tokens, VersionRow, WebhookProgress, WebhookRow, WebhookWrite, Webhooks, Work,
+    WorkCount,
 };
 
 /// When the call fails.

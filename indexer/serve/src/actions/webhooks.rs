@@ -137,9 +137,11 @@ async fn remove(
     headers: HeaderMap,
     Segments(id): Segments<i64>,
 ) -> Result<Response, ApiError> {
-    let act = async |_: &Staff| match service.store.remove_webhook(id).await? {
-        true => Ok(Done::done(json!({ "removed": id }))),
-        false => Err(ApiError::NotFound(format!("there is no subscription {id}"))),
+    let act = async |_: &Staff| {
+        if service.store.remove_webhook(id).await? {
+            return Ok(Done::done(json!({ "removed": id })));
+        }
+        Err(ApiError::NotFound(format!("there is no subscription {id}")))
     };
     service.deed(&headers, deed("webhook remove", id.to_string()), act).await
 }
@@ -149,9 +151,11 @@ async fn resume(
     headers: HeaderMap,
     Segments(id): Segments<i64>,
 ) -> Result<Response, ApiError> {
-    let act = async |_: &Staff| match service.store.resume_webhook(id, service.now()).await? {
-        true => Ok(Done::done(json!({ "resumed": id }))),
-        false => Err(ApiError::NotFound(format!("there is no disabled subscription {id}"))),
+    let act = async |_: &Staff| {
+        if service.store.resume_webhook(id, service.now()).await? {
+            return Ok(Done::done(json!({ "resumed": id })));
+        }
+        Err(ApiError::NotFound(format!("there is no disabled subscription {id}")))
     };
     service.deed(&headers, deed("webhook resume", id.to_string()), act).await
 }
