@@ -12,6 +12,7 @@ mod judging;
 mod pages;
 mod results;
 mod rows;
+mod surveys;
 mod work;
 
 pub use advisories::{
@@ -30,11 +31,25 @@ pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
 pub use pages::{FeedRow, PageRow, Pages, VersionRow};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
+pub use surveys::{DayCount, HappenedKind, KrateCount, MarkState, MarksWanted, OpenMark, Span, Surveys, Tally, Wanted};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
 pub trait Store:
-    Index + Following + Work + Jobs + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
+    Index
+    + Following
+    + Work
+    + Jobs
+    + Results
+    + Checks
+    + Judging
+    + Advisories
+    + Rows
+    + Exposure
+    + Pages
+    + Surveys
+    + Send
+    + Sync
 {
 }
 
@@ -50,6 +65,7 @@ impl<T> Store for T where
         + Rows
         + Exposure
         + Pages
+        + Surveys
         + Send
         + Sync
 {

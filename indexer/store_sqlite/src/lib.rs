@@ -16,6 +16,7 @@ mod results;
 mod row;
 mod rows;
 mod signals;
+mod surveys;
 mod work;
 
 use std::path::{Path, PathBuf};

@@ -10,11 +10,12 @@ use schema::{
     SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
-    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Jobs, Judging,
-    JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PageRow, Pages,
-    PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store,
-    StoreError, StoredAdvisory, StoredKrate, VersionRow, Work, WorkCount,
+    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DayCount, DbWrite,
+    DeadMark, EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Jobs,
+    Judging, JudgingCursor, JudgingWrite, KrateCount, KrateRevision, KrateWrite, Latency, Look, Mark, MarksWanted,
+    MatchRow, MatchWrite, OpenMark, PageRow, Pages, PastDependency, Postponed, PublishFacts, Quarantined, Results,
+    RowWrite, Rows, SignalFacts, SourceState, Span, Store, StoreError, StoredAdvisory, StoredKrate, Surveys, Tally,
+    VersionRow, Wanted, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -206,4 +207,15 @@ failing!(Judging {
     judging() -> Option<JudgingCursor>;
     last_checks(after: ReleaseId, limit: u32) -> Vec<HeldCheck>;
     finish_judging(write: &JudgingWrite, now: Timestamp) -> ();
+});
+
+failing!(Surveys {
+    krates_named(part: &str, after: Option<&CanonicalName>, limit: u32) -> Vec<KrateCount>;
+    find(wanted: &Wanted, below: Option<ReleaseId>, limit: u32) -> Vec<ReleaseId>;
+    tallies() -> Vec<Tally>;
+    published_by_day(from: Timestamp, until: Timestamp) -> Vec<DayCount>;
+    happened_by_day(from: Timestamp, until: Timestamp) -> Vec<DayCount>;
+    happened(span: &Span, limit: u32) -> Vec<FeedRow>;
+    marks(wanted: MarksWanted, after: Option<(ReleaseId, Step)>, limit: u32) -> Vec<OpenMark>;
+    covered() -> Vec<(AdvisoryId, u64)>;
 });
