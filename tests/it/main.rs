@@ -20,6 +20,10 @@ mod conformance;
 #[cfg(test)]
 mod conformance_pages;
 #[cfg(test)]
+mod conformance_surveys;
+#[cfg(test)]
+mod console;
+#[cfg(test)]
 mod databases;
 #[cfg(test)]
 mod deploy;

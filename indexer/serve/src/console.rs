@@ -8,6 +8,7 @@ mod chart;
 mod compare;
 mod dependents;
 mod evidence;
+mod files;
 mod findings;
 mod frame;
 mod jobs;

@@ -14,7 +14,7 @@ use super::frame::{Section, View, chosen};
 use super::krate::to;
 use super::search::{advisory_address, cut_to};
 use super::table::{choice, facts, input, more, table};
-use super::text::{address, count, krate_link, lines, number, outside, part, release_address, shown, time};
+use super::text::{address, count, known, krate_link, lines, number, outside, part, release_address, shown, time};
 use super::words;
 use crate::extract::{Asked, Segments};
 use crate::{AdvisoryReading, ApiError, Service};
@@ -283,18 +283,17 @@ async fn covered(
 
 fn affected_cells(row: &MatchRow, way: &export::WayOut) -> Markup {
     let key = &row.release.key;
-    let next = |num: &Option<schema::VersionNum>| match num {
-        Some(num) => html! { a href=(release_address(&key.name, num, None)) { (shown(num.as_str())) } },
-        None => html! { span.muted { "none known" } },
-    };
+    let link =
+        |num: &schema::VersionNum| html! { a href=(release_address(&key.name, num, None)) { (shown(num.as_str())) } };
+    let next = |num: Option<&schema::VersionNum>| known(num, "none known", link);
     html! {
         th scope="row" {
             a href=(release_address(&key.name, &key.num, Some(key.generation))) { (shown(key.num.as_str())) }
             (words::standing(row.release.yanked, row.release.deleted_at, key.generation))
         }
         td { (super::krate::when(row.release.published_at)) }
-        td { (next(&way.compatible)) }
-        td { (next(&way.any)) }
+        td { (next(way.compatible.as_ref())) }
+        td { (next(way.any.as_ref())) }
         td { @for (at, flag) in row.found.flags.iter().enumerate() { @if at > 0 { "; " } (words::flag_words(*flag)) } }
     }
 }

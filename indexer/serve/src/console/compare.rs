@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use schema::{IndexDependency, IndexLine, ManifestFacts, ProvenanceRow, Release};
+use schema::{Entry, IndexDependency, IndexLine, ManifestFacts, ProvenanceRow, Release};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::files;
 use super::frame::{Section, View};
 use super::krate::{Known, compare, to};
 use super::table::table;
@@ -32,7 +33,7 @@ pub(super) async fn page(
     let name = known.name.as_str();
     let (Some(from), Some(until)) = (&asked.from, &asked.to) else {
         let view = View::of(&service).await?;
-        let content = html! { h1 { "Compare two versions of " a href=(krate_address(&known.name)) { (name) } } (compare(&known.versions, name)) };
+        let content = html! { h1 { "Compare two versions of " a href=(krate_address(&known.name)) { (name) } } (compare(&known.versions, name, ["", ""])) };
         return Ok(view.page(Section::Elsewhere, &format!("Compare {name}"), &content));
     };
     if text != name {
@@ -51,7 +52,9 @@ pub(super) async fn page(
         (dependencies(&before.line, &after.line))
         h2 { "Publisher" }
         p { span.muted { "Not known." } " The index does not say who published." }
-        (compare(&known.versions, name))
+        h2 { "Files" }
+        (files::difference(before.entries.as_deref(), after.entries.as_deref()))
+        (compare(&known.versions, name, [from, until]))
     };
     Ok(view.page(Section::Elsewhere, &format!("{name} {from} → {until}"), &content))
 }
@@ -62,6 +65,7 @@ struct Side {
     line: IndexLine,
     row: ProvenanceRow,
     manifest: Option<ManifestFacts>,
+    entries: Option<Vec<Entry>>,
 }
 
 impl Side {
@@ -75,7 +79,8 @@ impl Side {
             ApiError::Internal
         })?;
         let manifest = service.store().inspection(release.id).await?.and_then(|inspection| inspection.manifest);
-        Ok(Self { release, line, row: service.row_of(page), manifest })
+        let entries = files::read(service, release.checksum).await?;
+        Ok(Self { release, line, row: service.row_of(page), manifest, entries })
     }
 
     /// What is asked of both: where it comes from, its name, its value. `None` is what was not looked at.

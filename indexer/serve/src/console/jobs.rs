@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use schema::{ReleaseId, Step};
+use schema::{ReleaseId, Step, Timestamp};
 use serde::Deserialize;
 use store::{MarkState, MarksWanted, OpenMark, Quarantined, WorkCount};
 
@@ -114,7 +114,7 @@ fn cells(mark: &OpenMark, view: &View) -> Markup {
         th scope="row" { (krate_link(&key.name)) }
         td { a href=(release_address(&key.name, &key.num, Some(key.generation))) { (shown(key.num.as_str())) } }
         td { (mark.step) }
-        td { (state(mark.state)) }
+        td { (state(mark, view.now)) }
         td { (time_and_age(mark.at, view.now)) }
         td.n { (mark.tries) }
         td { @match &mark.error { Some(error) => { (shown(error)) } None => { span.muted { "not tried yet" } } } }
@@ -122,8 +122,9 @@ fn cells(mark: &OpenMark, view: &View) -> Markup {
 }
 
 /// How far a mark is, in its look.
-pub(super) fn state(state: MarkState) -> Markup {
-    match state {
+pub(super) fn state(mark: &OpenMark, now: Timestamp) -> Markup {
+    match mark.state {
+        MarkState::Waiting if mark.at > now => chip(Look::Waiting, "scheduled"),
         MarkState::Waiting => chip(Look::Waiting, "waiting"),
         MarkState::Retrying => chip(Look::Caution, "retrying"),
         MarkState::Dead => chip(Look::Ours, "given up"),

@@ -56,7 +56,7 @@ pub(super) async fn page(
         p.muted { "The highest version comes first; what is gone from the index stays in the list." }
         (release_table(&format!("Releases of {name}"), &rows, false))
         (more(first.as_deref(), next.as_deref()))
-        @if asked.after.is_none() { (compare(&known.versions, name)) (story(&changes)) }
+        @if asked.after.is_none() { (compare(&known.versions, name, ["", ""])) (story(&changes)) }
     };
     Ok(view.page(Section::Elsewhere, name, &content))
 }
@@ -113,19 +113,20 @@ pub(super) fn to(address: &str) -> Response {
     }
 }
 
-/// The form for two versions to be compared.
-pub(super) fn compare(versions: &[VersionRow], name: &str) -> Markup {
+/// The form for two versions to be compared; what was not chosen is the last two.
+pub(super) fn compare(versions: &[VersionRow], name: &str, chosen: [&str; 2]) -> Markup {
     let mut nums: Vec<&str> = versions.iter().rev().map(|version| version.num.as_str()).collect();
     nums.dedup();
-    let options = |chosen: usize| {
-        html! { @for (at, num) in nums.iter().enumerate() { option value=(num) selected[at == chosen] { (num) } } }
+    let options = |side: usize, otherwise: usize| {
+        let at = nums.iter().position(|num| *num == chosen[side]).unwrap_or(otherwise);
+        html! { @for (place, num) in nums.iter().enumerate() { option value=(num) selected[place == at] { (num) } } }
     };
     html! {
         @if nums.len() > 1 {
             h2 { "Compare two versions" }
             form.filters method="get" action=(format!("/crates/{name}/diff")) {
-                div.field { label for="from" { "From" } select #from name="from" { (options(1)) } }
-                div.field { label for="to" { "To" } select #to name="to" { (options(0)) } }
+                div.field { label for="from" { "From" } select #from name="from" { (options(0, 1)) } }
+                div.field { label for="to" { "To" } select #to name="to" { (options(1, 0)) } }
                 button type="submit" { "Compare" }
             }
         }

@@ -13,7 +13,7 @@ use store::{SourceState, Tally, WorkCount};
 use super::chart::{Days, midnight};
 use super::frame::{Section, View, short};
 use super::table::{facts, input, table};
-use super::text::{address, number, shown, time, time_and_age};
+use super::text::{address, known, number, shown, time, time_and_age};
 use super::words::{Look, advisory_words, checksum_words, chip, spaced, verdict_words};
 use crate::extract::Asked;
 use crate::standing::without_password;
@@ -106,10 +106,7 @@ fn followed(view: &View) -> Markup {
 }
 
 fn one_source(source: &SourceState, now: Timestamp) -> Markup {
-    let optional = |at: Option<Timestamp>, otherwise: &str| match at {
-        Some(at) => time_and_age(at, now),
-        None => html! { (otherwise) },
-    };
+    let optional = |at: Option<Timestamp>, otherwise: &str| known(at.as_ref(), otherwise, |at| time_and_age(*at, now));
     let state = match source.trouble(now) {
         None => chip(Look::Agrees, "read to its head"),
         Some(trouble) => chip(Look::Bad, &trouble.to_string()),

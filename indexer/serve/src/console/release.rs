@@ -12,7 +12,7 @@ use store::{ArchiveRow, CheckRow, InspectionRow, MarksWanted, OpenMark, StoredAd
 use super::frame::{Section, View};
 use super::krate::{Known, to, when};
 use super::table::facts;
-use super::text::{address, number, outside, part, release_address, shown, time, time_and_age};
+use super::text::{address, known, number, outside, part, release_address, shown, time, time_and_age};
 use super::words;
 use super::{evidence, findings};
 use crate::extract::{Asked, Segments, version_num};
@@ -164,24 +164,18 @@ fn archive(row: &ProvenanceRow, held: Option<&ArchiveRow>) -> Markup {
 /// The row's own words, with the source it names and the reasons of its verdict.
 fn why(row: &ProvenanceRow) -> Markup {
     let source = &row.source;
-    let text = |text: &Option<String>| match text {
-        Some(text) => html! { code { (shown(text)) } },
-        None => html! { span.muted { "none" } },
-    };
-    let link = |text: &Option<String>| match text {
-        Some(text) => outside(text),
-        None => html! { span.muted { "none" } },
-    };
+    let text = |text: Option<&String>| known(text, "none", |text| html! { code { (shown(text)) } });
+    let link = |text: Option<&String>| known(text, "none", |text| outside(text));
     html! {
         h2 { "Why the row says so" }
         (facts(&[
             ("Badge", html! { (shown(&row.badge.label)) ": " strong { (shown(&row.badge.message)) } }),
-            ("Repository named", link(&source.repository_claimed)),
-            ("Repository looked at", link(&source.repository)),
-            ("Commit claimed", text(&source.commit_claimed)),
-            ("Commit that matches", text(&source.commit_matched)),
-            ("Tag at it", text(&source.tag)),
-            ("To look at", link(&source.browse_url)),
+            ("Repository named", link(source.repository_claimed.as_ref())),
+            ("Repository looked at", link(source.repository.as_ref())),
+            ("Commit claimed", text(source.commit_claimed.as_ref())),
+            ("Commit that matches", text(source.commit_matched.as_ref())),
+            ("Tag at it", text(source.tag.as_ref())),
+            ("To look at", link(source.browse_url.as_ref())),
             ("Rules", html! { code { (shown(&row.rules)) } @if let Some(rules) = &source.rules { ", source " code { (shown(rules)) } } }),
             ("Row last changed", time(row.changed_at)),
             ("Facts last looked at", time(row.checked_at)),
@@ -253,7 +247,7 @@ fn marks(marks: &[OpenMark], view: &View) -> Markup {
             ul {
                 @for mark in marks {
                     li {
-                        strong { (mark.step) } " " (super::jobs::state(mark.state)) " due " (time_and_age(mark.at, view.now))
+                        strong { (mark.step) } " " (super::jobs::state(mark, view.now)) " due " (time_and_age(mark.at, view.now))
                         @if mark.tries > 0 { ", failed tries: " (mark.tries) }
                         @if let Some(error) = &mark.error { ": " (shown(error)) }
                     }

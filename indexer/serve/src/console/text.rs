@@ -72,6 +72,11 @@ pub(super) fn outside(address: &str) -> Markup {
     }
 }
 
+/// A value, or quiet words where there is none.
+pub(super) fn known<T: ?Sized>(value: Option<&T>, otherwise: &str, show: impl FnOnce(&T) -> Markup) -> Markup {
+    value.map_or_else(|| html! { span.muted { (otherwise) } }, show)
+}
+
 /// An instant, in UTC.
 pub(super) fn time(at: Timestamp) -> Markup {
     // To the second for people; the attribute keeps milliseconds, which is the most that HTML takes.

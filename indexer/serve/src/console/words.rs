@@ -59,7 +59,7 @@ impl Look {
 
 /// A state in its look.
 pub(super) fn chip(look: Look, words: &str) -> Markup {
-    html! { span.chip.(look.class()) { span aria-hidden="true" { (look.sign()) } " " (shown(words)) } }
+    html! { span.chip.(look.class()) { span aria-hidden="true" { (look.sign()) } "\u{a0}" (shown(words)) } }
 }
 
 /// The outcome of a source check in short.
