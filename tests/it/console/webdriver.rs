@@ -1,12 +1,12 @@
 //! A small client for `chromedriver` (WebDriver, W3C, and its door to the browser's own protocol). A kept library would do the same
 //! with fifteen more packages, one of them under a licence this house does not take.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use crate::http::request;
 
 /// What keeps a browser as root, without a screen and without a network, to itself.
 const FLAGS: [&str; 8] = [
@@ -59,9 +59,9 @@ impl Browser {
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = request(&self.address, method, path, &[], &body);
-        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
-        answer.json()["value"].clone()
+        let (status, mut answer) = exchange(&self.address, method, path, &body).unwrap();
+        assert!(status.contains(" 200 "), "{method} {path}: {status}{answer}");
+        answer["value"].take()
     }
 
     fn tell(&self, path: &str, body: &Value) -> Value {
@@ -130,10 +130,33 @@ impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() {
             // Closes the browser; a test that failed is not to fail twice.
-            let end = || request(&self.address, "DELETE", &self.session, &[], "");
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(end));
+            let _ = exchange(&self.address, "DELETE", &self.session, "");
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// One request; the first line of the answer, and its body. The driver keeps its connections, so that an answer ends where
+/// its length says.
+fn exchange(address: &str, method: &str, path: &str, body: &str) -> io::Result<(String, Value)> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_mins(2)))?;
+    let length = body.len();
+    write!(&stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{body}")?;
+    let mut reader = BufReader::new(&stream);
+    let (mut status, mut length) = (String::new(), 0);
+    reader.read_line(&mut status)?;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
+            length = text.trim().parse().map_err(|_| io::ErrorKind::InvalidData)?;
+        }
+    }
+    let mut body = Vec::new();
+    reader.take(length).read_to_end(&mut body)?;
+    Ok((status, serde_json::from_slice(&body)?))
 }
