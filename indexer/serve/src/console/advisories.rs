@@ -135,7 +135,7 @@ fn row(stored: &StoredAdvisory, covered: Option<&u64>) -> Markup {
         td { (words::score(facts.score.severity)) }
         td { (shown(&facts.date)) }
         td.n { (number(covered.copied().unwrap_or_default())) }
-        td { (shown(title(facts))) }
+        td.long { (shown(title(facts))) }
     }
 }
 

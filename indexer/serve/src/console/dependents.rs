@@ -216,7 +216,7 @@ fn cells(entry: &Entry) -> Markup {
         td { @if let Some((req, _)) = &entry.requires { code { (shown(req)) } } @else { span.muted { "through others" } } }
         td { @if let Some((_, kind)) = &entry.requires { (kind) } @if entry.optional { " optional" } }
         td { @if entry.requires.is_some() { (meaning(entry.state)) } @else { (chip(Look::Bad, "exposed")) } }
-        td { @for (at, step) in entry.path.iter().enumerate() { @if at > 0 { " → " } (shown(step)) } }
+        td.long { @for (at, step) in entry.path.iter().enumerate() { @if at > 0 { " → " } (shown(step)) } }
     }
 }
 

@@ -117,7 +117,7 @@ fn cells(mark: &OpenMark, view: &View) -> Markup {
         td { (state(mark, view.now)) }
         td { (time_and_age(mark.at, view.now)) }
         td.n { (mark.tries) }
-        td { @match &mark.error { Some(error) => { (shown(error)) } None => { span.muted { "not tried yet" } } } }
+        td.long { @match &mark.error { Some(error) => { (shown(error)) } None => { span.muted { "not tried yet" } } } }
     }
 }
 
@@ -142,7 +142,7 @@ fn quarantine(entries: &[Quarantined]) -> Markup {
                 th scope="row" { span.raw { (shown(&one.entry.path)) } @if one.entry.line > 0 { ", line " (one.entry.line) } }
                 td { (shown(&one.origin)) }
                 td { (time(one.first_seen_at)) }
-                td { (shown(&one.entry.reason)) }
+                td.long { (shown(&one.entry.reason)) }
             }
         })
         .collect();
