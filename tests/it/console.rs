@@ -95,11 +95,13 @@ fn hostile() -> Home {
     let advisory = advisory.toml(&format!("aliases = [\"CVE-2026-99666\"]\nkeywords = [{}]", toml_text(HOSTILE)));
     let advisory =
         advisory.toml(&format!("references = [{}]", toml_text("https://example.org/\"><script>alert(4)</script>")));
+    let unreadable = json!({ "name": HOSTILE, "vers": "1.2.0", "deps": [], "cksum": "0".repeat(64), "features": {}, "yanked": false });
+    let unreadable = unreadable.to_string();
     let world = World::new()
         .version("bad", "1.0.0", &line, Some(archive))
         .version("bad", "1.1.0", &next, None)
         .advisory(&advisory)
-        .index_file("ba/d-/bad-line", format!("{{\"name\": \"{HOSTILE}\"\n").as_bytes());
+        .version("bad", "1.2.0", &IndexLineBuilder::new("bad", "1.2.0").raw(&unreadable), None);
     let (advisories, index) = (home.path().join("advisory-db"), home.path().join("index"));
     world.write_advisories(&advisories).unwrap();
     world.write_index(&index, None).unwrap();

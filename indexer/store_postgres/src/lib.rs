@@ -27,6 +27,7 @@ mod rows;
 #[cfg(any(test, feature = "scratch"))]
 pub mod scratch;
 mod signals;
+mod surveys;
 #[cfg(test)]
 mod tests;
 mod text;

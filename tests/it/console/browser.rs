@@ -45,7 +45,7 @@ const SURVEY: &str = "(() => {
     bare: all('tbody tr').filter(one => !one.querySelector('th[scope=row]')).length,
     twice: ids.filter((id, at) => ids.indexOf(id) !== at),
     nameless: all('a').filter(one => !one.textContent.trim()).length,
-    policy: window.violations || 0, styled: getComputedStyle(document.querySelector('main')).maxWidth !== 'none',
+    policy: window.violations || 0, styled: !!document.querySelector('main') && getComputedStyle(document.querySelector('main')).maxWidth !== 'none',
   };
 })()";
 
@@ -69,6 +69,25 @@ const CONTRAST: &str = "(() => {
   }
   return { ...worst, measured };
 })()";
+
+#[test]
+fn the_measures_measure() {
+    let Some(browser) = browser() else { return };
+    browser.resize(360);
+    let bad = "<title>x</title><body style='background:#fff'><h1>a</h1><h1 id=a>b</h1><p id=a style='color:#777'>grey on white</p>\
+               <div style='width:999px'>wide</div><script>1</script><a href='/x'></a><input>";
+    browser.open(&format!("data:text/html,{}", bad.replace('#', "%23").replace(' ', "%20")));
+    let survey = browser.ask(SURVEY);
+    for (what, expected) in [("h1", 2), ("scripts", 4), ("unlabelled", 1), ("nameless", 1)] {
+        assert_eq!(survey[what], json!(expected), "{what}: {survey}");
+    }
+    assert!(survey["overflow"].as_i64().unwrap() > 600, "{survey}");
+    assert_eq!((&survey["twice"], &survey["landmarks"][0]), (&json!(["a"]), &json!("header")));
+    // WebAIM's well-known pair: #777 on white has a ratio of 4.48 and fails by a hair.
+    let contrast = browser.ask(CONTRAST);
+    let ratio = contrast["ratio"].as_f64().unwrap();
+    assert!((4.47..4.49).contains(&ratio), "{contrast}");
+}
 
 fn examine(browser: &Browser, origin: &str, name: &str, path: &str, pictures: Option<&Path>) {
     for width in WIDTHS {

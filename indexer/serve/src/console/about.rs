@@ -9,7 +9,7 @@ use schema::{AdvisoryState, ChecksumState, Verdict};
 
 use super::frame::{Section, View};
 use super::table::{facts, table};
-use super::text::{shown, time, time_and_age};
+use super::text::{shown, since, time_and_age};
 use super::words::{advisory_words, checksum_words, chip, verdict_words};
 use crate::standing::without_password;
 use crate::{ApiError, Service};
@@ -54,8 +54,8 @@ fn rests_on(view: &View) -> Markup {
         if let Some(commit) = &source.cursor_commit {
             rows.push(("Stored up to", html! { code { (shown(commit)) } }));
         }
-        if let Some(since) = source.complete_since {
-            rows.push(("Every change recorded since", time(since)));
+        if let Some(at) = source.complete_since {
+            rows.push(("Every change recorded since", since(at)));
         }
     }
     html! { h2 { "What answers rest on" } (facts(&rows)) }

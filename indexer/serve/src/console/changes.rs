@@ -13,7 +13,7 @@ use store::{EventRow, FeedRow, HappenedKind, Span};
 use super::frame::{Section, View, short};
 use super::search::cut_to;
 use super::table::{choice, input, more, table};
-use super::text::{address, detail, krate_link, release_address, shown, time};
+use super::text::{address, detail, krate_link, release_address, shown, since, time};
 use super::words::{Look, change, chip, spaced};
 use crate::extract::Asked;
 use crate::{ApiError, Service};
@@ -60,7 +60,7 @@ fn completeness(view: &View, span: &Span) -> Markup {
             (chip(Look::Caution, "not complete")) " The record of at least one index does not cover this span: what is not listed may still have happened."
             @for source in &view.sources {
                 @match source.complete_since {
-                    Some(since) => { " Recorded since " (time(since)) "." }
+                    Some(at) => { " Recorded since " (since(at)) "." }
                     None => { " The record has not begun." }
                 }
             }

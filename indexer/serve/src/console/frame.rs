@@ -7,7 +7,7 @@ use schema::Timestamp;
 use store::{SourceState, StoreError};
 
 use super::assets;
-use super::text::{shown, time, time_and_age};
+use super::text::{shown, since, time, time_and_age};
 use crate::{ApiError, Service, Standing, answer};
 
 /// What a page may load and where its forms may go: this server, and no script at all.
@@ -239,7 +239,7 @@ fn followed_instead(view: &View) -> Markup {
                             Some(at) => { "read to its end " (time_and_age(at, view.now)) }
                             None => { "never read to its end" }
                         }
-                        @if let Some(since) = source.complete_since { "; every change is recorded since " (time(since)) }
+                        @if let Some(at) = source.complete_since { "; every change is recorded since " (since(at)) }
                     }
                 }
             }

@@ -13,7 +13,7 @@ use store::{SourceState, Tally, WorkCount};
 use super::chart::{Days, midnight};
 use super::frame::{Section, View, short};
 use super::table::{facts, input, table};
-use super::text::{address, known, number, shown, time, time_and_age};
+use super::text::{address, known, number, shown, since, time, time_and_age};
 use super::words::{Look, advisory_words, checksum_words, chip, spaced, verdict_words};
 use crate::extract::Asked;
 use crate::standing::without_password;
@@ -114,7 +114,7 @@ fn one_source(source: &SourceState, now: Timestamp) -> Markup {
     let mut rows = vec![
         ("Index", html! { span.raw { (shown(&without_password(&source.address))) } " " (state) }),
         ("Read to its end", optional(source.last_success_at, "never")),
-        ("Every change recorded since", optional(source.complete_since, "not yet: the record has not begun")),
+        ("Every change recorded since", known(source.complete_since.as_ref(), "not yet: the record has not begun", |at| since(*at))),
     ];
     if let Some(commit) = &source.cursor_commit {
         let at = html! { @if let Some(at) = source.cursor_at { " of " (time(at)) } };

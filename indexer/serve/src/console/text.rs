@@ -85,6 +85,11 @@ pub(super) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(full) { (people) " UTC" } }
 }
 
+/// Since when every change is recorded; a history that was read from its start has no instant before which it is not.
+pub(super) fn since(at: Timestamp) -> Markup {
+    if at.as_micros() <= 0 { html! { "the beginning of its history" } } else { time(at) }
+}
+
 /// An instant and how long ago that is.
 pub(super) fn time_and_age(at: Timestamp, now: Timestamp) -> Markup {
     html! { (time(at)) " " span.muted { "(" (age(at, now)) ")" } }
@@ -200,6 +205,48 @@ mod tests {
 
     fn esc(before: &str, number: &str, after: &str) -> String {
         format!("{before}<span class=\"esc\">\\u{{{number}}}</span>{after}")
+    }
+
+    /// What a browser would make of it: references are read back, and what stands as a number is the character again.
+    fn read_back(html: &str) -> String {
+        let mut text = String::new();
+        let mut rest = html;
+        while let Some(at) = rest.find("<span class=\"esc\">\\u{") {
+            text.push_str(&rest[..at]);
+            let (number, after) = rest[at + "<span class=\"esc\">\\u{".len()..].split_once("}</span>").unwrap();
+            // Held apart, so that an escaped `&` is not read twice.
+            text.push(char::from_u32(u32::from_str_radix(number, 16).unwrap()).unwrap());
+            rest = after;
+        }
+        text.push_str(rest);
+        assert!(!text.contains(['<', '>', '"', '\'']), "markup in {html:?}");
+        let unescaped = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+        unescaped.replace("&amp;", "&")
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_shown_is_text_and_nothing_is_lost(text in "(\\PC|[\\x00-\\x7f]|[\u{200b}-\u{206f}]|&[a-z#0-9]{1,5};){0,60}") {
+            for html in [shown(&text).into_string(), lines(&text).into_string()] {
+                proptest::prop_assert_eq!(read_back(&html), text.clone());
+                let is_kept = |one: char| matches!(one, '\n' | '\t');
+                let obeyed = html.chars().find(|one| (one.is_control() && !is_kept(*one)) || is_invisible(*one));
+                proptest::prop_assert_eq!(obeyed, None);
+            }
+            proptest::prop_assert!(!shown(&text).into_string().contains('\n'));
+        }
+
+        #[test]
+        fn no_address_leaves_its_attribute(text in "(https://)?\\PC{0,40}") {
+            let html = outside(&text).into_string();
+            let inside = html.strip_prefix("<a href=\"").map(|rest| rest.split('"').next().unwrap().to_owned());
+            if let Some(address) = inside {
+                proptest::prop_assert!(address.starts_with("https://") && address.is_ascii());
+                proptest::prop_assert_eq!(html.matches("<a ").count(), 1);
+            } else {
+                proptest::prop_assert!(html.starts_with("<span class=\"raw\">"));
+            }
+        }
     }
 
     #[test]
