@@ -23,6 +23,9 @@ mod conformance;
 mod conformance_pages;
 #[cfg(test)]
 mod conformance_staff;
+mod conformance_surveys;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::http::{Serving, request};
 mod absence;
 mod badges;
 mod feed;
-mod lab;
+pub(crate) mod lab;
 mod limits;
 mod osv;
 mod packages;

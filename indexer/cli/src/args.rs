@@ -188,7 +188,7 @@ pub(crate) enum Command {
         command: AdvisoriesCommand,
     },
     /// Make a small registry, run the pipeline on it offline, and show every state a row can have
-    Demo,
+    Demo(ServeArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -415,7 +415,7 @@ pub(crate) struct RunArgs {
 /// Where answers are given.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ListenArgs {
-    /// Answer over HTTP on this address [default of serve: 127.0.0.1:8080]
+    /// Answer over HTTP on this address until stopped [default of serve: 127.0.0.1:8080]
     #[arg(long, env = "PROVENANCE_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
     /// Give figures for Prometheus on this address [default: nowhere]

@@ -64,6 +64,6 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         }
         Command::Retry { subject } => retry::run(subject.as_deref(), &settings).await,
         Command::Advisories { command } => advisories::run(&command, &settings).await,
-        Command::Demo => demo::run(&settings).await,
+        Command::Demo(args) => demo::run(&args, &settings).await,
     }
 }

@@ -48,7 +48,7 @@ struct Done {
 }
 
 impl Done {
-    fn done(told: Value) -> Self {
+    fn told(told: Value) -> Self {
         Self { outcome: Outcome::Done, status: StatusCode::OK, told }
     }
 }

@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod badges;
 mod cache;
+mod console;
 mod error;
 mod extract;
 mod health;
@@ -51,7 +52,10 @@ pub fn router(service: &Arc<Service>) -> Router {
     let kept =
         Router::new().merge(api::router()).merge(openapi::router()).merge(packages::router()).merge(badges::router());
     let kept = kept.layer(CompressionLayer::new()).layer(from_fn_with_state(with(), cache::keep));
-    let routes = Router::new().merge(kept).merge(health::router()).merge(hooks::router()).merge(actions::router());
+    let as_pages = || from_fn_with_state(with(), console::errors_as_pages);
+    let pages = console::router().layer(as_pages()).layer(CompressionLayer::new());
+    let routes = Router::new().merge(kept).merge(pages).merge(health::router()).merge(hooks::router());
+    let routes = routes.merge(actions::router());
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -60,6 +64,8 @@ pub fn router(service: &Arc<Service>) -> Router {
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(with(), limits::guard))
         .layer(from_fn(limits::unguessed))
+        // What the bounds say, and that there is no such page.
+        .layer(as_pages())
         .layer(cross_origin())
         .layer(from_fn_with_state(with(), metrics::measure))
         .with_state(with())

@@ -13,6 +13,7 @@ mod pages;
 mod results;
 mod rows;
 mod staff;
+mod surveys;
 mod webhooks;
 mod work;
 
@@ -33,6 +34,7 @@ pub use pages::{FeedRow, PageRow, Pages, VersionRow};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
 pub use staff::{Audit, DeedRow, DeedWrite, Outcome, ReviewRow, ReviewWrite, Reviews, TokenRow, TokenWrite, Tokens};
+pub use surveys::{DayCount, HappenedKind, KrateCount, MarkState, MarksWanted, OpenMark, Span, Surveys, Tally, Wanted};
 pub use webhooks::{WebhookProgress, WebhookRow, WebhookWrite, Webhooks};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
@@ -53,6 +55,7 @@ pub trait Store:
     + Reviews
     + Audit
     + Webhooks
+    + Surveys
     + Send
     + Sync
 {
@@ -74,6 +77,7 @@ impl<T> Store for T where
         + Reviews
         + Audit
         + Webhooks
+        + Surveys
         + Send
         + Sync
 {

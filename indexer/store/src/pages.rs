@@ -79,4 +79,13 @@ impl FeedRow {
             Self::Event(row) => row.seq,
         }
     }
+
+    /// When it happened.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Change(row) => row.change.at,
+            Self::Event(row) => row.at,
+        }
+    }
 }

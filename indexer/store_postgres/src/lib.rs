@@ -28,6 +28,7 @@ mod rows;
 pub mod scratch;
 mod signals;
 mod staff;
+mod surveys;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -17,6 +17,7 @@ mod row;
 mod rows;
 mod signals;
 mod staff;
+mod surveys;
 mod webhooks;
 mod work;
 

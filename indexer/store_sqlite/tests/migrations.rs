@@ -44,35 +44,34 @@ const ROWS: [(i64, &str); 4] = [
     (6, "INSERT INTO judging (rule, version, release_id) VALUES ('verify', 'v', 1)"),
     (
         7,
-        r#"INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', x'ab', '[]', '[]', 1);
+        "INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', x'ab', '[]', '[]', 1);
            INSERT INTO review (release_id, finding, state, reason, token_id, at) VALUES (1, 'f', 'open', 'r', 1, 2);
            INSERT INTO audit (at, actor, action, subject, reason, outcome, detail) VALUES (1, 'a', 'b', 'c', 'd', 'done', '{}');
            INSERT INTO webhook (url, secret, types, crates, private, created_at, cursor, next_at)
-               VALUES ('u', 's', '[]', '[]', 1, 1, 2, 3)"#,
+               VALUES ('u', 's', '[]', '[]', 1, 1, 2, 3)",
     ),
 ];
 
 /// Every table with its columns and its rows, as SQL literals.
-async fn contents(pool: &SqlitePool) -> BTreeMap<String, (Vec<String>, Vec<String>)> {
+async fn contents(pool: &SqlitePool) -> sqlx::Result<BTreeMap<String, (Vec<String>, Vec<String>)>> {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations'")
             .fetch_all(pool)
-            .await
-            .unwrap();
+            .await?;
     let mut all = BTreeMap::new();
     for table in tables {
         let columns: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(&table).fetch_all(pool).await.unwrap();
-        let rows = rows(pool, &table, &columns).await;
+            sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(&table).fetch_all(pool).await?;
+        let rows = rows(pool, &table, &columns).await?;
         all.insert(table, (columns, rows));
     }
-    all
+    Ok(all)
 }
 
-async fn rows(pool: &SqlitePool, table: &str, columns: &[String]) -> Vec<String> {
+async fn rows(pool: &SqlitePool, table: &str, columns: &[String]) -> sqlx::Result<Vec<String>> {
     let columns = columns.iter().map(|column| format!("quote(\"{column}\")")).collect::<Vec<_>>().join(" || ',' || ");
     let statement = format!("SELECT {columns} AS row FROM {table} ORDER BY row");
-    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(pool).await.unwrap()
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_all(pool).await
 }
 
 #[tokio::test]
@@ -83,11 +82,11 @@ async fn every_migration_keeps_the_rows_that_were_there_before_it() {
     let all: Vec<_> = MIGRATIONS.iter().cloned().collect();
     let mut n_rows = 0;
     for n in 1..=all.len() {
-        let before = contents(&pool).await;
+        let before = contents(&pool).await.unwrap();
         Migrator::with_migrations(all[..n].to_vec()).run(&pool).await.unwrap();
         for (table, (columns, held)) in before {
             n_rows += held.len();
-            assert_eq!(rows(&pool, &table, &columns).await, held, "{table} after {}", all[n - 1].description);
+            assert_eq!(rows(&pool, &table, &columns).await.unwrap(), held, "{table} after {}", all[n - 1].description);
         }
         for (_, statements) in ROWS.iter().filter(|(version, _)| *version == all[n - 1].version) {
             pool.execute(*statements).await.unwrap();

@@ -10,13 +10,13 @@ use schema::{
     SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
-    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, Audit, ChangeRow, CheckRow, Checks, DbWrite,
-    DeadMark, DeedRow, DeedWrite, EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index,
-    InspectionRow, Jobs, Judging, JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark,
-    MatchRow, MatchWrite, Outcome, PageRow, Pages, PastDependency, Postponed, PublishFacts, Quarantined, Results,
-    ReviewRow, ReviewWrite, Reviews, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
-    StoredKrate, TokenRow, TokenWrite, Tokens, VersionRow, WebhookProgress, WebhookRow, WebhookWrite, Webhooks, Work,
-    WorkCount,
+    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, Audit, ChangeRow, CheckRow, Checks, DayCount,
+    DbWrite, DeadMark, DeedRow, DeedWrite, EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following,
+    HeldCheck, Index, InspectionRow, Jobs, Judging, JudgingCursor, JudgingWrite, KrateCount, KrateRevision, KrateWrite,
+    Latency, Look, Mark, MarksWanted, MatchRow, MatchWrite, OpenMark, Outcome, PageRow, Pages, PastDependency,
+    Postponed, PublishFacts, Quarantined, Results, ReviewRow, ReviewWrite, Reviews, RowWrite, Rows, SignalFacts,
+    SourceState, Span, Store, StoreError, StoredAdvisory, StoredKrate, Surveys, Tally, TokenRow, TokenWrite, Tokens,
+    VersionRow, Wanted, WebhookProgress, WebhookRow, WebhookWrite, Webhooks, Work, WorkCount,
 };
 
 /// When the call fails.
@@ -236,4 +236,15 @@ failing!(Webhooks {
     take_webhooks(now: Timestamp, until: Timestamp) -> Vec<WebhookRow>;
     note_webhook(id: i64, progress: &WebhookProgress) -> ();
     resume_webhook(id: i64, now: Timestamp) -> bool;
+});
+
+failing!(Surveys {
+    krates_named(part: &str, after: Option<&CanonicalName>, limit: u32) -> Vec<KrateCount>;
+    find(wanted: &Wanted, below: Option<ReleaseId>, limit: u32) -> Vec<ReleaseId>;
+    tallies() -> Vec<Tally>;
+    published_by_day(from: Timestamp, until: Timestamp) -> Vec<DayCount>;
+    happened_by_day(from: Timestamp, until: Timestamp) -> Vec<DayCount>;
+    happened(span: &Span, limit: u32) -> Vec<FeedRow>;
+    marks(wanted: MarksWanted, after: Option<(ReleaseId, Step)>, limit: u32) -> Vec<OpenMark>;
+    covered() -> Vec<(AdvisoryId, u64)>;
 });

@@ -51,6 +51,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["serve", "fixtures"]),
     ("hyper", &["serve"]),
     ("hyper-util", &["serve"]),
+    ("maud", &["serve"]),
     ("tower-http", &["serve"]),
     ("utoipa", &["serve"]),
     ("utoipa-axum", &["serve"]),

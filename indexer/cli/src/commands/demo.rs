@@ -6,7 +6,7 @@ use fixtures::World;
 use schema::{Clock as _, KrateName, Priority, Step};
 
 use crate::Exit;
-use crate::args::IndexArgs;
+use crate::args::{IndexArgs, ServeArgs};
 use crate::clock::SystemClock;
 use crate::database::DatabaseAddress;
 use crate::settings::{Origin, Setting, Settings};
@@ -14,7 +14,7 @@ use crate::table::{self, cell, toned};
 use crate::text::{complain, say};
 use crate::{document, opening};
 
-pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let folder = tempfile::tempdir()?;
     let root = folder.path();
     let sources = root.join("sources");
@@ -34,7 +34,12 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     // Once more, without an address in the index: what was not fetched before has nowhere to come from.
     write_index(&second, root, None)?;
     index(&["demo-user@1.0.0".to_owned()], &settings, Sources::LeftAlone).await?;
-    print(&second, &settings).await
+    let exit = print(&second, &settings).await?;
+    if args.listen.listen.is_some() {
+        // The folder lives as long as somebody looks at it.
+        return super::serve::run(args, &settings).await;
+    }
+    Ok(exit)
 }
 
 async fn day(

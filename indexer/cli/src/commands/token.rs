@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
 use serve::NewToken;
-use store::{DeedWrite, Outcome, Store, TokenRow, TokenWrite, Tokens as _};
+use store::{DeedWrite, Outcome, Store, TokenRow, TokenWrite};
 
 use crate::args::{TokenArgs, TokenCommand};
 use crate::clock::SystemClock;

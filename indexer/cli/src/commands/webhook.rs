@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use schema::{Clock as _, Secret};
 use serde_json::{Value, json};
-use store::{Outcome, Store, WebhookRow, WebhookWrite, Webhooks as _};
+use store::{Outcome, Store, WebhookRow, WebhookWrite};
 
 use super::token::{begun, ended};
 use crate::args::{WebhookArgs, WebhookCommand};

@@ -59,7 +59,7 @@ async fn recheck(
         service.store.mark(&fetched, Step::Download, Priority::FRESH, now).await?;
         // The row says that it waits.
         service.store.mark(&ids, Step::Publish, Priority::FRESH, now).await?;
-        Ok(Done::done(json!({ "marked": { "verify": checked.len(), "download": fetched.len() } })))
+        Ok(Done::told(json!({ "marked": { "verify": checked.len(), "download": fetched.len() } })))
     };
     service.deed(&headers, deed, act).await
 }
@@ -84,7 +84,7 @@ async fn retry(
         let releases = service.meant(&name, num.as_ref()).await?;
         let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
         let revived = service.store.revive(Some(&ids), service.now()).await?;
-        Ok(Done::done(json!({ "revived": revived })))
+        Ok(Done::told(json!({ "revived": revived })))
     };
     service.deed(&headers, deed, act).await
 }

@@ -73,7 +73,7 @@ async fn review(
             token: staff.id,
         };
         let id = service.store.add_review(&review, service.now()).await?;
-        Ok(Done::done(json!({ "review": id, "state": said.state })))
+        Ok(Done::told(json!({ "review": id, "state": said.state })))
     };
     service.deed(&headers, deed, act).await
 }

@@ -117,7 +117,7 @@ async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body)
                 None => service.store.last_number().await?,
             };
             let id = service.store.add_webhook(&webhook, after, service.now()).await?;
-            Ok(Done { status: StatusCode::CREATED, ..Done::done(json!({ "id": id, "after": after })) })
+            Ok(Done { status: StatusCode::CREATED, ..Done::told(json!({ "id": id, "after": after })) })
         })
         .await
         .map(|response| with_secret(response, &webhook.secret))
@@ -139,7 +139,7 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let act = async |_: &Staff| {
         if service.store.remove_webhook(id).await? {
-            return Ok(Done::done(json!({ "removed": id })));
+            return Ok(Done::told(json!({ "removed": id })));
         }
         Err(ApiError::NotFound(format!("there is no subscription {id}")))
     };
@@ -153,7 +153,7 @@ async fn resume(
 ) -> Result<Response, ApiError> {
     let act = async |_: &Staff| {
         if service.store.resume_webhook(id, service.now()).await? {
-            return Ok(Done::done(json!({ "resumed": id })));
+            return Ok(Done::told(json!({ "resumed": id })));
         }
         Err(ApiError::NotFound(format!("there is no disabled subscription {id}")))
     };

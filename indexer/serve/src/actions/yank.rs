@@ -91,7 +91,7 @@ impl Service {
             return Err(ApiError::Conflict("no registry token is configured, so nothing can be yanked".to_owned()));
         };
         match registry.set_yanked(name, num, yanked).await {
-            Ok(()) => Ok(Done::done(json!({ "dry_run": false, "name": name, "num": num, "yanked": yanked }))),
+            Ok(()) => Ok(Done::told(json!({ "dry_run": false, "name": name, "num": num, "yanked": yanked }))),
             Err(RegistryError::Refused { status, detail }) => Ok(Done {
                 outcome: Outcome::Refused,
                 status: StatusCode::BAD_GATEWAY,

@@ -48,11 +48,11 @@ const ROWS: [(i64, &str); 4] = [
     (6, "INSERT INTO judging (rule, version, release_id) VALUES ('verify', 'v', 1)"),
     (
         7,
-        r#"INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', '\xab', '[]', '[]', 1);
+        "INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', '\\xab', '[]', '[]', 1);
            INSERT INTO review (release_id, finding, state, reason, token_id, at) VALUES (1, 'f', 'open', 'r', 1, 2);
            INSERT INTO audit (at, actor, action, subject, reason, outcome, detail) VALUES (1, 'a', 'b', 'c', 'd', 'done', '{}');
            INSERT INTO webhook (url, secret, types, crates, private, created_at, cursor, next_at)
-               VALUES ('u', 's', '[]', '[]', true, 1, 2, 3)"#,
+               VALUES ('u', 's', '[]', '[]', true, 1, 2, 3)",
     ),
 ];
 

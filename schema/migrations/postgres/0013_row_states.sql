@@ -1,0 +1,4 @@
+-- no-transaction
+-- Holds all that the counts and the search by state ask, so that no row's document is read for them.
+
+CREATE INDEX CONCURRENTLY provenance_states ON provenance (verdict, advisory_state, worst_kind, checksum_state);

@@ -1,0 +1,4 @@
+-- no-transaction
+-- What is gone from the index is little, and found without reading what is there.
+
+CREATE INDEX CONCURRENTLY release_deleted ON release (id) WHERE deleted_at IS NOT NULL;
