@@ -34,7 +34,7 @@ use tower_http::cors::{Any, CorsLayer};
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;
-pub use options::{Secret, ServeOptions};
+pub use options::ServeOptions;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, RoomError, Rules};
 pub use service::{Parts, Service};
 pub use standing::Standing;

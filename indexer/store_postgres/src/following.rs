@@ -201,15 +201,6 @@ impl PostgresStore {
     }
 }
 
-pub(crate) fn event_row(row: &PgRow) -> Result<EventRow, StoreError> {
-    Ok(EventRow {
-        seq: get(row, "seq")?,
-        at: Timestamp::from_micros(get(row, "at")?),
-        kind: get(row, "kind")?,
-        payload: get(row, "payload")?,
-    })
-}
-
 fn led(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "the lead of the source".to_owned() }) }
 }
