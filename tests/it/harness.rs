@@ -30,6 +30,17 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap(), server_database }
     }
 
+    /// One whose database is on a server, whatever the run is about; `None`: there is none.
+    pub(crate) fn on_server() -> Option<Self> {
+        let database = databases::postgres()?;
+        Some(Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)) })
+    }
+
+    /// Another home of the same database, as on another machine.
+    pub(crate) fn beside(&self) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), server_database: self.server_database.clone() }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

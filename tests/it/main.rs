@@ -46,6 +46,8 @@ mod judging;
 #[cfg(test)]
 mod live_graph;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restart;

@@ -8,19 +8,22 @@ use serde_json::Value;
 use crate::harness::{Home, archive, lockfile, small_world};
 
 /// A process that runs, and the home it runs in. It is killed when the test fails.
-struct Running<'h> {
+pub(crate) struct Running<'h> {
     home: &'h Home,
     child: Child,
 }
 
 impl<'h> Running<'h> {
     fn start(home: &'h Home, args: &[&str]) -> Self {
-        let child = home.start(&[args, &["--poll", "1", "--no-source"]].concat());
+        Self::of(home, home.start(&[args, &["--poll", "1", "--no-source"]].concat()))
+    }
+
+    pub(crate) fn of(home: &'h Home, child: Child) -> Self {
         Self { home, child }
     }
 
     /// Asks until the answer is as wanted. No clock: the program must still be running.
-    fn until(&mut self, question: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, question: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let ended = self.child.try_wait().unwrap();
             let run = self.home.run(&[question, &["--json"]].concat());
@@ -32,7 +35,7 @@ impl<'h> Running<'h> {
     }
 
     /// SIGTERM, and the exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let told = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.child.wait().unwrap().code()
@@ -53,14 +56,14 @@ fn downloads(server: &RegistryServer) -> Vec<String> {
     paths
 }
 
-fn has_state(answer: &Value, num: &str, state: &str) -> bool {
+pub(crate) fn has_state(answer: &Value, num: &str, state: &str) -> bool {
     let releases = answer["releases"].as_array().unwrap();
     releases
         .iter()
         .any(|row| row["num"] == num && row["checksum_state"] == state && row["advisories"]["state"] != "pending")
 }
 
-fn is_idle(status: &Value) -> bool {
+pub(crate) fn is_idle(status: &Value) -> bool {
     status["work"].as_array().unwrap().is_empty()
 }
 

@@ -162,7 +162,7 @@ pub(crate) enum Command {
         /// Let this role of the server read and write rows, and make no tables: for processes that work
         #[arg(long, value_name = "ROLE", conflicts_with = "check")]
         grant_worker: Option<String>,
-        /// Let this role of the server read the view provenance_v1 and nothing else
+        /// Let this role of the server read the contract's view and nothing else
         #[arg(long, value_name = "ROLE", conflicts_with = "check")]
         grant_reader: Option<String>,
     },

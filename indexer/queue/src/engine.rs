@@ -71,6 +71,13 @@ pub struct Sources {
     pub cache: verify::CacheOptions,
 }
 
+/// Whose address in the store is meant.
+#[derive(Clone, Debug)]
+enum Stored {
+    Of(String),
+    Newest,
+}
+
 /// The pipeline at work.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
@@ -79,6 +86,7 @@ pub struct Engine {
     pub(crate) blobs: Blobs,
     pub(crate) options: EngineOptions,
     address: Mutex<Option<Address>>,
+    stored: Mutex<Option<Stored>>,
     pub(crate) progress: Arc<dyn Progress>,
     /// Reads a crate's lines anew when an archive is not the promised one.
     pub(crate) reader: Option<Arc<dyn Rereads>>,
@@ -113,6 +121,7 @@ impl Engine {
             agent,
             blobs,
             address: Mutex::default(),
+            stored: Mutex::default(),
             options,
             progress,
             reader,
@@ -130,8 +139,27 @@ impl Engine {
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = template.map(Address::new);
     }
 
-    pub(crate) fn address(&self) -> Option<Address> {
-        self.address.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Where archives are is what the store knows of this source, when nothing else was said; with `None` of the source read
+    /// last. Another process may be the one that reads it.
+    pub fn fetch_as_stored(&self, source: Option<&str>) {
+        let known = source.map_or(Stored::Newest, |source| Stored::Of(source.to_owned()));
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+
+    /// Where archives are, now.
+    pub(crate) async fn address(&self) -> Result<Option<Address>, QueueError> {
+        let said = self.address.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let template = match (&said, stored) {
+            (Some(_), _) | (None, None) => return Ok(said),
+            (None, Some(Stored::Of(source))) => self.store.source(&source).await?.and_then(|source| source.download),
+            (None, Some(Stored::Newest)) => {
+                let sources = self.store.sources().await?;
+                let named = sources.into_iter().filter(|source| source.download.is_some());
+                named.max_by_key(|source| source.last_success_at).and_then(|source| source.download)
+            }
+        };
+        Ok(template.as_deref().map(Address::new))
     }
 
     /// Says that there are new marks, so that nobody waits for the timer.

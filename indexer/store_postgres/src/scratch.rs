@@ -226,6 +226,8 @@ impl Cluster {
             .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // What ends this process's group must not end whoever cleans up after it.
+            .process_group(0)
             .spawn()
             .map_err(cannot_start)?;
         if let Some(said) = watcher.stdout.as_mut() {

@@ -43,6 +43,7 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
     // What the index said last time holds until it is asked.
     let known = store.source(watched.address()).await?.and_then(|source| source.download);
     engine.fetch_from(known.as_deref());
+    engine.fetch_as_stored(Some(watched.address()));
     let chore = Arc::new(Advisories { settings: settings.clone(), store: Arc::clone(&store) });
     progress.note(&format!("following {}; SIGTERM or Ctrl-C stops", crate::text::shown(watched.address())));
     let running = Running {

@@ -25,7 +25,11 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
     let (quarantined, rows) = (store.quarantined().await?, store.row_counts().await?);
     let now = SystemClock.now();
     let latency = latency::measured(store, now).await?;
-    let troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
+    let mut troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
+    // An empty database answers "unknown" to everything: nobody should be sent here.
+    if sources.is_empty() {
+        troubles.push("no index was ever read".to_owned());
+    }
     let exit = if check && !troubles.is_empty() { Exit::Failed } else { Exit::Done };
     if settings.json {
         let sources: Vec<_> = sources.iter().map(|source| source_json(source, now)).collect();

@@ -15,10 +15,7 @@ pub(crate) async fn run(until_idle: bool, no_source: bool, settings: &Settings) 
     let sources = if no_source { None } else { Some(opening::sources(settings)?) };
     let agent = opening::agent(settings)?;
     let engine = opening::engine(settings, Arc::clone(&store), agent, None, progress, sources).await?;
-    // The index that was read last says where archives are.
-    let sources = store.sources().await?;
-    let newest = sources.iter().filter(|source| source.download.is_some()).max_by_key(|source| source.last_success_at);
-    engine.fetch_from(newest.and_then(|source| source.download.as_deref()));
+    engine.fetch_as_stored(None);
     let outcome = if until_idle { engine.run_until_idle(&stop).await } else { engine.run_until_stopped(&stop).await };
     opened.close().await;
     match outcome {

@@ -26,12 +26,12 @@ pub(crate) async fn download(engine: &Engine, mark: Mark) -> Result<(), QueueErr
 
 async fn fetch(engine: &Engine, release: &Release) -> Result<Outcome, QueueError> {
     let wanted = Wanted { name: release.key.name.clone(), num: release.key.num.clone(), checksum: release.checksum };
-    let options = &engine.options;
+    let (options, address) = (&engine.options, engine.address().await?);
     let outcome = ::download::download(
         &engine.agent,
         &engine.blobs,
         &wanted,
-        engine.address().as_ref(),
+        address.as_ref(),
         &options.archives,
         &options.download_limits,
     )
