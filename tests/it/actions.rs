@@ -146,7 +146,7 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
         })
         .collect();
     assert_eq!(told, [("recheck", "alpha", "done"), ("retry", "alpha", "done"), ("recheck", "alpha@9.9.9", "failed")]);
-    assert_eq!(home.json(&["token", "list"])["tokens"][0]["last_used_at"].is_null(), false);
+    assert!(!home.json(&["token", "list"])["tokens"][0]["last_used_at"].is_null());
 }
 
 #[test]

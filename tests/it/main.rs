@@ -23,6 +23,7 @@ mod conformance;
 mod conformance_pages;
 #[cfg(test)]
 mod conformance_staff;
+#[cfg(test)]
 mod conformance_surveys;
 #[cfg(test)]
 mod console;

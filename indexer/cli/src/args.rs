@@ -1,8 +1,10 @@
 //! The raw arguments, as typed. What they amount to, with environment and configuration, is `settings`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use schema::Secret;
 
 mod actions;
 mod export;
@@ -422,8 +424,9 @@ pub(crate) struct ListenArgs {
     #[arg(long, env = "PROVENANCE_METRICS_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) metrics_listen: Option<String>,
     /// The secret of those who may say that the index changed; better set in the environment than on the command line
-    #[arg(long, env = "PROVENANCE_HOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
-    pub(crate) hook_secret: Option<serve::Secret>,
+    #[arg(long, env = "PROVENANCE_HOOK_SECRET", value_name = "SECRET", hide_env_values = true,
+        value_parser = |text: &str| Ok::<_, Infallible>(Secret::new(text)))]
+    pub(crate) hook_secret: Option<Secret>,
 }
 
 #[derive(Debug, ClapArgs)]

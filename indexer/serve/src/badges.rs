@@ -1,8 +1,5 @@
 //! Badges: an image or a document that says in one line what the row says, word for word.
 
-mod svg;
-mod widths;
-
 use std::sync::Arc;
 
 use axum::Router;
@@ -101,14 +98,14 @@ fn image(shown: Result<Shown, ApiError>) -> Response {
 
 fn drawn(shown: Result<Shown, ApiError>) -> Response {
     match shown {
-        Ok(Shown::Row(badge)) => answer::bytes(svg::draw(&badge).into_bytes(), SVG, KEPT),
-        Ok(Shown::Unknown(words)) => answer::bytes(svg::draw(&saying(words)).into_bytes(), SVG, KEPT),
+        Ok(Shown::Row(badge)) => answer::bytes(export::badge_svg(&badge).into_bytes(), SVG, KEPT),
+        Ok(Shown::Unknown(words)) => answer::bytes(export::badge_svg(&saying(words)).into_bytes(), SVG, KEPT),
         Err(error) => {
             let refused = error.into_response();
             let (mut parts, _) = refused.into_parts();
             parts.headers.insert(header::CONTENT_TYPE, SVG);
             parts.headers.remove(header::CONTENT_LENGTH);
-            let body = svg::draw(&saying("not available now"));
+            let body = export::badge_svg(&saying("not available now"));
             Response::from_parts(parts, body.into())
         }
     }
@@ -120,10 +117,8 @@ fn document(shown: Result<Shown, ApiError>) -> Result<Response, ApiError> {
         Shown::Row(badge) => (badge, false),
         Shown::Unknown(words) => (saying(words), true),
     };
-    let mut document = json!({
-        "schemaVersion": 1, "label": badge.label, "message": badge.message, "color": svg::colour(badge.tone),
-        "cacheSeconds": KEPT_SECONDS,
-    });
+    let mut document = export::shields(&badge);
+    document["cacheSeconds"] = json!(KEPT_SECONDS);
     if is_error {
         document["isError"] = json!(true);
     }

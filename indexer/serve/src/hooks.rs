@@ -8,11 +8,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use schema::Secret;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::options::Secret;
 use crate::{ApiError, Service};
 
 /// The routes of this file.
@@ -61,7 +61,7 @@ async fn index_change(State(service): State<Arc<Service>>, headers: HeaderMap) -
 fn knows(headers: &HeaderMap, secret: &Secret) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
-    !secret.expose().is_empty() && Sha256::digest(given.trim()) == Sha256::digest(secret.expose())
+    !secret.reveal().is_empty() && Sha256::digest(given.trim()) == Sha256::digest(secret.reveal())
 }
 
 /// The state of hints as the service holds it.

@@ -37,7 +37,7 @@ pub use actions::{NewToken, TokenText, WebhookError, checked_webhook, new_webhoo
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;
-pub use options::{Secret, ServeOptions};
+pub use options::ServeOptions;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
 pub use standing::Standing;

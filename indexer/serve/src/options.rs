@@ -1,9 +1,8 @@
 //! Every limit of the server, by name, with the reason for its default.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+use schema::Secret;
 
 /// How the server behaves. Sizes are bytes.
 #[derive(Clone, Debug)]
@@ -42,31 +41,6 @@ pub struct ServeOptions {
     pub hook_secret: Option<Secret>,
     /// The least time between two nudges that are passed on.
     pub hook_every: Duration,
-}
-
-/// A secret: never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself, for comparing.
-    #[must_use]
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Secret {
-    type Err = Infallible;
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }
 
 impl Default for ServeOptions {

@@ -23,7 +23,8 @@ fn a_badge_has_the_words_of_the_row() {
         assert!(svg.contains(tone), "{num}: {svg}");
         let document = serving.get(&format!("/badges/alpha/{num}/badge.json"));
         let expected = json!({
-            "schemaVersion": 1, "label": "provenance", "message": words, "color": tone, "cacheSeconds": 300,
+            "schemaVersion": 1, "label": "provenance", "message": words, "color": tone,
+            "labelColor": "#555555", "cacheSeconds": 300,
         });
         assert_eq!(document.json(), expected);
     }

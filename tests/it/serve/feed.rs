@@ -151,7 +151,7 @@ fn request_head(lab: &Lab, headers: &[(&str, &str)]) -> u16 {
 #[test]
 fn hints_are_taken_from_those_who_know_the_secret_and_many_are_few() {
     let home = indexed();
-    let secret = Some("sesame".parse().unwrap());
+    let secret = Some(schema::Secret::new("sesame"));
     let options = ServeOptions { hook_secret: secret, hook_every: Duration::from_hours(1), ..ServeOptions::default() };
     let lab = Lab::new(&home, options);
     let post =

@@ -60,6 +60,8 @@ impl Lab {
                 rules: Arc::new(TheRules),
                 graphs: Arc::new(Read(store.clone())),
                 nudge: Some(Arc::new(Counted(nudged.clone()))),
+                registry: None,
+                random: Arc::new(NoChance),
                 options: options.clone(),
                 stop: stop.clone(),
             });
@@ -97,6 +99,15 @@ pub(crate) fn filled(path: &str) -> String {
 }
 
 struct Counted(Arc<Mutex<usize>>);
+
+/// Nothing that is read needs chance.
+struct NoChance;
+
+impl schema::Random for NoChance {
+    fn fill(&self, _: &mut [u8]) -> bool {
+        false
+    }
+}
 
 impl Nudge for Counted {
     fn nudge(&self) {

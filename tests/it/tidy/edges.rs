@@ -70,7 +70,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("graph", &["semver"]),
     ("publish", &[]),
     // Ed25519 signs without chance and reads nothing: the same statement and key give the same signature.
-    ("export", &["semver", "serde", "serde_json", "thiserror", "base64", "ring", "rustls-pki-types"]),
+    ("export", &["semver", "serde", "serde_json", "thiserror", "base64", "ring", "rustls-pki-types", "unicode-width"]),
 ];
 
 pub(super) fn is_room(name: &str) -> bool {

@@ -13,7 +13,7 @@ const COMMON: u16 = 1303;
 const SQUARE: u16 = 2048;
 
 /// The width of a text in pixels.
-pub(crate) fn width(text: &str) -> f64 {
+pub(super) fn width(text: &str) -> f64 {
     let units: u64 = text.chars().map(|character| u64::from(advance(character))).sum();
     // A badge's text is cut long before a number could not be exact.
     let units = f64::from(u32::try_from(units).unwrap_or(u32::MAX));
