@@ -14,6 +14,7 @@ mod frame;
 mod jobs;
 mod krate;
 mod overview;
+mod past;
 mod release;
 mod search;
 mod table;

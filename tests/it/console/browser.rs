@@ -13,7 +13,8 @@ use crate::http::Serving;
 const WIDTHS: [u32; 3] = [360, 800, 1440];
 
 /// Pages of the day of arrayref.
-const INCIDENT: [(&str, &str); 5] = [
+const INCIDENT: [(&str, &str); 6] = [
+    ("incident-past", "/crates/arrayref?at=2026-08-20T07:20"),
     ("incident-overview", "/?until=2026-08-25"),
     ("incident-changes", "/changes?from=2026-08-20T07:00&to=2026-08-20T10:00"),
     ("incident-crate", "/crates/arrayref"),

@@ -70,18 +70,9 @@ fn completeness(view: &View, span: &Span) -> Markup {
 
 impl ChangesQuery {
     fn span(&self, now: Timestamp) -> Result<Span, ApiError> {
-        let given =
-            |name: &str, text: &Option<String>| match text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-                None => Ok(None),
-                Some(text) => instant(text).map(Some).ok_or_else(|| {
-                    ApiError::BadRequest(format!(
-                        "{name} is a time in UTC such as 2026-08-20T07:15 or a date, not {text:?}"
-                    ))
-                }),
-            };
         // The very last microsecond belongs to the span: what is stored now is of now.
-        let until = given("to", &self.to)?.unwrap_or_else(|| now.plus_seconds(1));
-        let from = given("from", &self.from)?.unwrap_or_else(|| until.plus_seconds(-DEFAULT_SECONDS));
+        let until = given("to", self.to.as_ref())?.unwrap_or_else(|| now.plus_seconds(1));
+        let from = given("from", self.from.as_ref())?.unwrap_or_else(|| until.plus_seconds(-DEFAULT_SECONDS));
         if from >= until {
             return Err(ApiError::BadRequest("from is not before to".to_owned()));
         }
@@ -125,8 +116,15 @@ impl ChangesQuery {
     }
 }
 
+/// A time of a query; an empty one is none.
+pub(super) fn given(name: &str, text: Option<&String>) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = text.map(|text| text.trim()).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let refused = || format!("{name} is a time in UTC such as 2026-08-20T07:15 or a date, not {text:?}");
+    instant(text).map(Some).ok_or_else(|| ApiError::BadRequest(refused()))
+}
+
 /// A time as people write it: a date, with minutes, with seconds, with or without `Z`. All of it is UTC.
-pub(super) fn instant(text: &str) -> Option<Timestamp> {
+fn instant(text: &str) -> Option<Timestamp> {
     let text = text.replacen(' ', "T", 1);
     let complete = match text.len() {
         16 => format!("{text}:00Z"),

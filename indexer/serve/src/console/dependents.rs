@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use schema::{CanonicalName, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use serde::Deserialize;
 
-use super::changes::{instant, minute};
+use super::changes::{given, minute};
 use super::frame::{Section, View};
 use super::krate::{Known, to};
 use super::search::{advisory_address, cut_to};
@@ -110,10 +110,7 @@ impl DependentsQuery {
     }
 
     fn at(&self) -> Result<Option<Timestamp>, ApiError> {
-        let Some(text) = self.at.as_deref().map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-        let refused =
-            || ApiError::BadRequest(format!("at is a time in UTC such as 2026-08-20T07:15 or a date, not {text:?}"));
-        instant(text).map(Some).ok_or_else(refused)
+        given("at", self.at.as_ref())
     }
 
     fn address(&self, name: &KrateName, after: &str) -> String {

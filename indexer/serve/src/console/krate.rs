@@ -11,8 +11,9 @@ use serde::Deserialize;
 use store::{ChangeRow, VersionRow};
 
 use super::frame::{Section, View};
+use super::past;
 use super::search::{cut_to, release_table};
-use super::table::{more, table};
+use super::table::{input, more, table};
 use super::text::{address, count, krate_address, number, part, shown, time};
 use super::words;
 use crate::extract::{Asked, Segments, krate_name};
@@ -26,6 +27,7 @@ const CHANGES: usize = 50;
 #[derive(Deserialize)]
 pub(super) struct KrateQuery {
     after: Option<String>,
+    at: Option<String>,
 }
 
 pub(super) async fn page(
@@ -35,30 +37,55 @@ pub(super) async fn page(
 ) -> Result<Response, ApiError> {
     let known = Known::read(&service, &text).await?;
     if text != known.name.as_str() {
-        return Ok(to(&address(&krate_address(&known.name), &[("after", asked.after.as_deref().unwrap_or_default())])));
+        let query = [("after", asked.after.as_deref().unwrap_or_default()), ("at", asked.at.as_deref().unwrap_or_default())];
+        return Ok(to(&address(&krate_address(&known.name), &query)));
     }
     let view = View::of(&service).await?;
-    let (ids, next) = known.page(asked.after.as_deref())?;
-    let rows: Vec<ProvenanceRow> =
-        service.store().pages_of(&ids).await?.into_iter().map(|page| service.row_of(page)).collect();
+    let at = super::changes::given("at", asked.at.as_ref())?;
     let changes = service.store().changes(0, Some(&known.name.canonical()), u32::MAX).await?;
     let name = known.name.as_str();
-    let first = asked.after.as_ref().map(|_| krate_address(&known.name));
-    let next = next.map(|mark| address(&krate_address(&known.name), &[("after", &mark)]));
+    let releases = match at {
+        Some(at) => {
+            let releases = service.store().releases(&known.name.canonical()).await?.unwrap_or_default();
+            past::section(&releases, &changes, at, &view)
+        }
+        None => present(&service, &known, asked.after.as_deref()).await?,
+    };
     let content = html! {
         h1 { (name) }
         p { (known.words()) }
         ul.links {
+            @if at.is_some() { li { a href=(krate_address(&known.name)) { "As it is now" } } }
             li { a href=(format!("/crates/{name}/dependents")) { "Dependents" } }
             li { a href=(format!("/api/v1/crates/{}", part(name))) { "As JSON" } }
         }
-        h2 { "Releases" }
-        p.muted { "The highest version comes first; what is gone from the index stays in the list." }
-        (release_table(&format!("Releases of {name}"), &rows, false))
-        (more(first.as_deref(), next.as_deref()))
-        @if asked.after.is_none() { (compare(&known.versions, name, ["", ""])) (story(&changes)) }
+        (releases)
+        @if asked.after.is_none() {
+            h2 { "As it was" }
+            form.filters method="get" action=(krate_address(&known.name)) {
+                (input("at", "At a time (UTC)", "text", &at.map(super::changes::minute).unwrap_or_default(), "2026-08-20T07:15"))
+                button type="submit" { "Show" }
+            }
+            (compare(&known.versions, name, ["", ""]))
+            (story(&changes))
+        }
     };
     Ok(view.page(Section::Elsewhere, name, &content))
+}
+
+/// The releases as they are now, a page of them.
+async fn present(service: &Service, known: &Known, after: Option<&str>) -> Result<Markup, ApiError> {
+    let (ids, next) = known.page(after)?;
+    let rows: Vec<ProvenanceRow> =
+        service.store().pages_of(&ids).await?.into_iter().map(|page| service.row_of(page)).collect();
+    let first = after.map(|_| krate_address(&known.name));
+    let next = next.map(|mark| address(&krate_address(&known.name), &[("after", &mark)]));
+    Ok(html! {
+        h2 { "Releases" }
+        p.muted { "The highest version comes first; what is gone from the index stays in the list." }
+        (release_table(&format!("Releases of {}", known.name), &rows, false))
+        (more(first.as_deref(), next.as_deref()))
+    })
 }
 
 /// A crate and its releases, in version order.
