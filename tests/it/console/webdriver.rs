@@ -1,4 +1,4 @@
-//! A small client for `chromedriver` (WebDriver, W3C, and its door to the browser's own protocol). A kept library would do the same
+//! A small client for `chromedriver` (`WebDriver`, W3C, and its door to the browser's own protocol). A kept library would do the same
 //! with fifteen more packages, one of them under a licence this house does not take.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
