@@ -1,6 +1,7 @@
 //! The nouns: what a crate, a release, a finding, a claim, a match and a provenance row *are*. No IO, no clock, no rules.
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod advisory;
 mod change;
 mod claim;
@@ -12,6 +13,7 @@ mod line;
 mod name;
 mod past;
 mod provenance;
+mod random;
 mod release;
 mod secret;
 mod source;
@@ -19,6 +21,7 @@ mod step;
 mod time;
 mod version;
 
+pub use access::{CratePattern, PatternError, Scope, allows};
 pub use advisory::{
     AdvisoryFacts, AdvisoryId, AdvisoryKind, AdvisoryMatch, DbCommit, Licence, MatchFlag, Score, SeverityWord,
 };
@@ -34,6 +37,7 @@ pub use line::{DependencyKind, IndexDependency, IndexLine, LineError};
 pub use name::{CanonicalName, KrateName, NameError};
 pub use past::Past;
 pub use provenance::{AdvisoryState, AdvisorySummary, AsOf, Badge, ChecksumState, DbSummary, ProvenanceRow, Tone};
+pub use random::Random;
 pub use release::{Generation, Release, ReleaseId, ReleaseKey};
 pub use secret::Secret;
 pub use source::{Reason, SourceSummary, Verdict};

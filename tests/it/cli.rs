@@ -29,6 +29,8 @@ fn every_command_has_help_and_bad_usage_is_2() {
         "events",
         "export",
         "attest",
+        "token",
+        "webhook",
     ] {
         assert!(help.stdout.contains(&format!("  {command} ")), "{command} is not in the help");
         assert_eq!(home.run(&[command, "--help"]).code, Some(0));

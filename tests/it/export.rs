@@ -7,8 +7,6 @@ use fixtures::history::Dice;
 use fixtures::{AdvisoryBuilder, World};
 use schema::{KrateName, Priority, Step, Timestamp};
 use serde_json::{Value, json};
-use store::{Index as _, Work as _};
-use store_sqlite::SqliteStore;
 
 use crate::bucket::Bucket;
 use crate::harness::{Home, archive, finished, lockfile, skip, small_world};
@@ -148,7 +146,7 @@ fn a_release_that_waits_for_its_advisories_is_not_shown_as_one_without() {
     };
     assert_eq!(state(&home), "none-known");
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let store = SqliteStore::open(&home.database()).await.unwrap();
+        let store = home.memory().await;
         let name = KrateName::parse("beta-b").unwrap().canonical();
         let ids: Vec<_> = store.releases(&name).await.unwrap().unwrap().iter().map(|release| release.id).collect();
         store.mark(&ids, Step::Match, Priority::FRESH, Timestamp::from_seconds(1_780_000_000)).await.unwrap();

@@ -123,8 +123,14 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts a command that listens, on any free port, and waits until it says on which.
     pub(crate) fn start(home: &Home, args: &[&str]) -> Self {
+        Self::start_with(home, args, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(home: &Home, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let args = [args, &["--listen", "127.0.0.1:0"]].concat();
         let mut command = home.command(&args);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let address = said(&mut stderr, "listening on http://");

@@ -2,6 +2,8 @@
 
 // `cfg(test)` says what is true of this whole target, and lets clippy see that helpers are tests, too.
 #[cfg(test)]
+mod actions;
+#[cfg(test)]
 mod advisory_history;
 #[cfg(test)]
 mod advisory_states;
@@ -19,6 +21,8 @@ mod cli;
 mod conformance;
 #[cfg(test)]
 mod conformance_pages;
+#[cfg(test)]
+mod conformance_staff;
 #[cfg(test)]
 mod databases;
 #[cfg(test)]
@@ -65,3 +69,5 @@ mod sources;
 mod story;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod webhooks;

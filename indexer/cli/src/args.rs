@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use schema::Secret;
 
+mod actions;
 mod export;
 
+pub(crate) use actions::{TokenArgs, TokenCommand, WebhookArgs, WebhookCommand};
 pub(crate) use export::{AttestArgs, ExportArgs};
 
 /// Follows the crate registry, looks inside every release, and keeps one honest row per release.
@@ -146,6 +148,16 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Make in-toto statements of what the rows say, one JSON line each; or check such lines
     Attest(AttestArgs),
+    /// Who may act over HTTP
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Who is told of events over HTTP
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
+    },
     /// How far everything is: lag, work, last success
     Status {
         /// Exit 1 when a source is behind or was not read for a while, for probes

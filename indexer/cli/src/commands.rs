@@ -26,7 +26,9 @@ mod show;
 mod state;
 mod status;
 mod subject;
+mod token;
 mod verify;
+mod webhook;
 mod work;
 
 use crate::Exit;
@@ -53,6 +55,8 @@ pub(crate) async fn dispatch(command: Command, settings: Settings) -> anyhow::Re
         Command::Changes(args) => changes::run(&args, &settings).await,
         Command::Export(args) => export::run(&args, &settings).await,
         Command::Attest(args) => attest::run(&args, &settings).await,
+        Command::Token { command } => token::run(&command, &settings).await,
+        Command::Webhook { command } => webhook::run(&command, &settings).await,
         Command::Status { check } => status::run(check, &settings).await,
         Command::Doctor => doctor::run(&settings).await,
         Command::Migrate { check, grant_worker, grant_reader } => {

@@ -8,6 +8,7 @@ mod database;
 mod document;
 mod opening;
 mod progress;
+mod random;
 mod settings;
 mod table;
 mod text;

@@ -21,10 +21,15 @@ mod advisory_database;
 mod database;
 
 pub(crate) use advisory_database::{advisory_database, described, follow_advisories};
-pub(crate) use database::{Opened, missing_migrations, prepare_jobs, to_read, to_write};
+pub(crate) use database::{Opened, missing_migrations, prepare_jobs, to_act, to_read, to_write};
 
 /// The largest index file taken. The largest of 2026 has 1.4 MB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
+
+/// Tells subscribers of events, for whoever works on the database.
+pub(crate) fn deliveries(settings: &Settings, store: Arc<dyn Store>) -> anyhow::Result<queue::Deliveries> {
+    Ok(queue::Deliveries::new(store, Arc::new(SystemClock), agent_options(settings))?)
+}
 
 /// The index named by `--index`, and its address as the store knows it.
 pub(crate) fn index(settings: &Settings, agent: &Agent) -> anyhow::Result<(FileIndex, String)> {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::answer::{Answer, BodyLimits};
-use crate::blocking::Exchange;
+use crate::blocking::{Exchange, Verb};
 use crate::error::shown;
 use crate::hosts::{HostState, Hosts};
 use crate::resolver::CheckedResolver;
@@ -88,7 +88,11 @@ impl Agent {
         &self.0.options.user_agent
     }
 
-    pub(crate) async fn exchange(&self, exchange: Exchange) -> Result<Answer, NetError> {
+    /// Sends any request. Every status is an answer, except the ones that were tried again to the last.
+    ///
+    /// # Errors
+    /// As [`Agent::get`].
+    pub async fn exchange(&self, exchange: Exchange) -> Result<Answer, NetError> {
         let options = &self.0.options;
         if options.offline {
             return Err(NetError::Offline { url: shown(&exchange.url) });
@@ -171,6 +175,7 @@ impl Agent {
             return Ok(Tried::Busy { status, retry_after, url: url.clone() });
         }
         if exchange.body.is_none()
+            && exchange.verb.is_none()
             && let Some(target) = redirect_target(&response, url)?
         {
             return Ok(Tried::Moved(target));
@@ -183,7 +188,12 @@ impl Agent {
         let clients = if any { &self.0.any } else { &self.0.public_only };
         let raw = exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
         let client = if raw { &clients.raw } else { &clients.gzip };
-        let method = if exchange.body.is_some() { Method::POST } else { Method::GET };
+        let method = match (exchange.verb, &exchange.body) {
+            (Some(Verb::Put), _) => Method::PUT,
+            (Some(Verb::Delete), _) => Method::DELETE,
+            (None, Some(_)) => Method::POST,
+            (None, None) => Method::GET,
+        };
         let mut request = client.request(method, url.clone());
         let elsewhere = url.origin() != exchange.url.origin();
         for (name, value) in &exchange.headers {

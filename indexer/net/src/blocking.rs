@@ -10,13 +10,15 @@ use url::Url;
 
 use crate::{Addresses, Agent, AgentOptions, Answer, Get, NetError};
 
-/// One request: a GET, or a POST when it has a body. Redirects of a POST are answers.
+/// One request: a GET, or a POST when it has a body, or what is said. Redirects of anything but a GET are answers.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// What to ask for; `http` or `https`.
     pub url: Url,
     /// More request headers.
     pub headers: Vec<(&'static str, String)>,
+    /// Another method.
+    pub verb: Option<Verb>,
     /// The body to post.
     pub body: Option<Bytes>,
     /// The longest answer accepted, in bytes, after decompression.
@@ -27,10 +29,19 @@ pub struct Exchange {
     pub total_timeout: Option<Duration>,
 }
 
+/// A method that is neither GET nor POST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// PUT.
+    Put,
+    /// DELETE.
+    Delete,
+}
+
 impl From<Get> for Exchange {
     fn from(get: Get) -> Self {
         let Get { url, headers, max_bytes, addresses } = get;
-        Self { url, headers, body: None, max_bytes, addresses, total_timeout: None }
+        Self { url, headers, verb: None, body: None, max_bytes, addresses, total_timeout: None }
     }
 }
 

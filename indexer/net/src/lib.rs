@@ -17,7 +17,7 @@ pub use url::Url;
 pub use crate::address::{Addresses, is_public};
 pub use crate::agent::Agent;
 pub use crate::answer::Answer;
-pub use crate::blocking::{BlockingAgent, BlockingAnswer, Exchange};
+pub use crate::blocking::{BlockingAgent, BlockingAnswer, Exchange, Verb};
 pub use crate::error::NetError;
 pub use crate::hosts::HostState;
 pub use crate::options::{AgentOptions, Get};

@@ -14,6 +14,9 @@ pub enum QueueError {
     /// An archive could not be fetched.
     #[error(transparent)]
     Download(#[from] download::DownloadError),
+    /// A subscriber could not be reached.
+    #[error(transparent)]
+    Net(#[from] net::NetError),
     /// Our own reading of an archive failed.
     #[error(transparent)]
     Inspect(#[from] inspect::InspectError),

@@ -17,6 +17,7 @@ mod retries;
 mod running;
 mod signals;
 mod steps;
+mod webhooks;
 
 pub use database::{DatabaseLoaded, FirstState, Restart, follow_database, load_database};
 pub use delivery::{JobsAt, prepare_jobs};
@@ -29,3 +30,4 @@ pub use progress::{Progress, Quiet};
 pub use reading::{IndexReader, KrateOutcome, ReadReport};
 pub use retries::Retries;
 pub use running::{Backfill, Chore, Names, Rereads, RunOptions, Running, WatchList, Watched};
+pub use webhooks::{Deliveries, webhook_signature};

@@ -64,6 +64,9 @@ pub enum ApiError {
         /// What is known, as of when.
         standing: Box<Standing>,
     },
+    /// 409: it cannot be done as things stand.
+    #[error("{0}")]
+    Conflict(String),
     /// 413: the body is larger than is taken.
     #[error("the body is larger than {0} bytes")]
     BodyTooLarge(usize),
@@ -102,6 +105,7 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::UnknownKrate { .. } | Self::UnknownVersion { .. } => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,

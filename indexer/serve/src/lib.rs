@@ -1,6 +1,7 @@
 //! Answers questions over HTTP: the API, badges, the drop-in for advisory pages, health. It reads, and writes nothing.
 #![doc = include_str!("../README.md")]
 
+mod actions;
 mod answer;
 mod api;
 mod badges;
@@ -31,11 +32,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 
+pub use actions::{NewToken, TokenText, WebhookError, checked_webhook, new_webhook_secret};
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;
 pub use options::ServeOptions;
-pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, RoomError, Rules};
+pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
 pub use standing::Standing;
 
@@ -49,7 +51,7 @@ pub fn router(service: &Arc<Service>) -> Router {
     let kept =
         Router::new().merge(api::router()).merge(openapi::router()).merge(packages::router()).merge(badges::router());
     let kept = kept.layer(CompressionLayer::new()).layer(from_fn_with_state(with(), cache::keep));
-    let routes = Router::new().merge(kept).merge(health::router()).merge(hooks::router());
+    let routes = Router::new().merge(kept).merge(health::router()).merge(hooks::router()).merge(actions::router());
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)

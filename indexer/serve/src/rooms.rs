@@ -6,7 +6,7 @@ use std::ops::Deref;
 use async_trait::async_trait;
 use export::{Interval, WayOut};
 use graph::Graph;
-use schema::{Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
+use schema::{Entry, KrateName, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use store::StoredAdvisory;
 
 /// The rules of `publish` and `advisories`: pure, so that an answer says what a row would.
@@ -80,6 +80,32 @@ pub trait Graphs: Send + Sync {
 pub trait Nudge: Send + Sync {
     /// Looks as soon as it can. Nothing is believed of who said so.
     fn nudge(&self);
+}
+
+/// The registry's own API, with the operator's token for it.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// Yanks or unyanks a version.
+    ///
+    /// # Errors
+    /// When the registry refuses, or does not answer; then nobody knows whether it was done.
+    async fn set_yanked(&self, name: &KrateName, num: &VersionNum, yanked: bool) -> Result<(), RegistryError>;
+}
+
+/// Why the registry did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// It said no.
+    #[error("the registry refused with {status}: {detail}")]
+    Refused {
+        /// Its status.
+        status: u16,
+        /// Its words. Hostile text.
+        detail: String,
+    },
+    /// It did not answer.
+    #[error("the registry does not answer")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why another room has no answer.

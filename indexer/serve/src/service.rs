@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use schema::{Clock, ProvenanceRow, Timestamp};
+use schema::{Clock, ProvenanceRow, Random, Timestamp};
 use store::{PageRow, Store, StoreError};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::cache::Answers;
 use crate::hooks::HeldNudges;
 use crate::metrics::Metrics;
 use crate::standing::Known;
-use crate::{ApiError, Graphs, Nudge, Rules, ServeError, ServeOptions, Standing};
+use crate::{ApiError, Graphs, Nudge, Registry, Rules, ServeError, ServeOptions, Standing};
 
 /// Questions that walk the graph of the registry at once; the others wait, each may take a second of one processor.
 const GRAPH_QUESTIONS: usize = 2;
@@ -35,6 +35,10 @@ pub struct Parts {
     pub graphs: Arc<dyn Graphs>,
     /// Who follows the index in this process; `None`: nobody does.
     pub nudge: Option<Arc<dyn Nudge>>,
+    /// The registry, where something may be yanked; `None`: nothing may.
+    pub registry: Option<Arc<dyn Registry>>,
+    /// Chance, for secrets.
+    pub random: Arc<dyn Random>,
     /// The limits.
     pub options: ServeOptions,
     /// Cancelled when the program is to stop: streams end then.
@@ -48,6 +52,8 @@ pub struct Service {
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) graphs: Arc<dyn Graphs>,
     pub(crate) nudge: Option<Arc<dyn Nudge>>,
+    pub(crate) registry: Option<Arc<dyn Registry>>,
+    pub(crate) random: Arc<dyn Random>,
     pub(crate) options: ServeOptions,
     pub(crate) stop: CancellationToken,
     /// Answers that may still be begun.
@@ -83,7 +89,7 @@ impl Service {
     /// # Errors
     /// When the figures cannot be set up, which the names in this program allow.
     pub fn new(parts: Parts) -> Result<Arc<Self>, ServeError> {
-        let Parts { store, clock, rules, graphs, nudge, options, stop } = parts;
+        let Parts { store, clock, rules, graphs, nudge, registry, random, options, stop } = parts;
         Ok(Arc::new(Self {
             graph_questions: Semaphore::new(GRAPH_QUESTIONS),
             kept: Answers::new(options.cache_bytes),
@@ -96,6 +102,8 @@ impl Service {
             rules,
             graphs,
             nudge,
+            registry,
+            random,
             options,
             stop,
             totals: Mutex::new(None),

@@ -12,6 +12,8 @@ mod judging;
 mod pages;
 mod results;
 mod rows;
+mod staff;
+mod webhooks;
 mod work;
 
 pub use advisories::{
@@ -30,11 +32,29 @@ pub use judging::{HeldCheck, Judging, JudgingCursor, JudgingWrite};
 pub use pages::{FeedRow, PageRow, Pages, VersionRow};
 pub use results::{ArchiveRow, ArchiveState, InspectionRow, Results};
 pub use rows::{PublishFacts, RowWrite, Rows};
+pub use staff::{Audit, DeedRow, DeedWrite, Outcome, ReviewRow, ReviewWrite, Reviews, TokenRow, TokenWrite, Tokens};
+pub use webhooks::{WebhookProgress, WebhookRow, WebhookWrite, Webhooks};
 pub use work::{DeadMark, Mark, Postponed, Work, WorkCount};
 
 /// Everything a backend remembers.
 pub trait Store:
-    Index + Following + Work + Jobs + Results + Checks + Judging + Advisories + Rows + Exposure + Pages + Send + Sync
+    Index
+    + Following
+    + Work
+    + Jobs
+    + Results
+    + Checks
+    + Judging
+    + Advisories
+    + Rows
+    + Exposure
+    + Pages
+    + Tokens
+    + Reviews
+    + Audit
+    + Webhooks
+    + Send
+    + Sync
 {
 }
 
@@ -50,6 +70,10 @@ impl<T> Store for T where
         + Rows
         + Exposure
         + Pages
+        + Tokens
+        + Reviews
+        + Audit
+        + Webhooks
         + Send
         + Sync
 {

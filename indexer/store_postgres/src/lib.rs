@@ -27,9 +27,11 @@ mod rows;
 #[cfg(any(test, feature = "scratch"))]
 pub mod scratch;
 mod signals;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod text;
+mod webhooks;
 mod work;
 
 use std::fmt;

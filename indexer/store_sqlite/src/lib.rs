@@ -16,6 +16,8 @@ mod results;
 mod row;
 mod rows;
 mod signals;
+mod staff;
+mod webhooks;
 mod work;
 
 use std::path::{Path, PathBuf};

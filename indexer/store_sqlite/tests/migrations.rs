@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 static MIGRATIONS: Migrator = sqlx::migrate!("../../schema/migrations/sqlite");
 
 /// Rows for the tables of the first migrations, put in as soon as the table is there.
-const ROWS: [(i64, &str); 3] = [
+const ROWS: [(i64, &str); 4] = [
     (
         1,
         r#"INSERT INTO source (address, download) VALUES ('a', 'b');
@@ -42,6 +42,14 @@ const ROWS: [(i64, &str); 3] = [
              VALUES ('r', 'refs/heads/main', 'c', 1, 2)",
     ),
     (6, "INSERT INTO judging (rule, version, release_id) VALUES ('verify', 'v', 1)"),
+    (
+        7,
+        r#"INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', x'ab', '[]', '[]', 1);
+           INSERT INTO review (release_id, finding, state, reason, token_id, at) VALUES (1, 'f', 'open', 'r', 1, 2);
+           INSERT INTO audit (at, actor, action, subject, reason, outcome, detail) VALUES (1, 'a', 'b', 'c', 'd', 'done', '{}');
+           INSERT INTO webhook (url, secret, types, crates, private, created_at, cursor, next_at)
+               VALUES ('u', 's', '[]', '[]', 1, 1, 2, 3)"#,
+    ),
 ];
 
 /// Every table with its columns and its rows, as SQL literals.

@@ -10,11 +10,13 @@ use schema::{
     SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
-    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, ChangeRow, CheckRow, Checks, DbWrite, DeadMark,
-    EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index, InspectionRow, Jobs, Judging,
-    JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark, MatchRow, MatchWrite, PageRow, Pages,
-    PastDependency, Postponed, PublishFacts, Quarantined, Results, RowWrite, Rows, SignalFacts, SourceState, Store,
-    StoreError, StoredAdvisory, StoredKrate, VersionRow, Work, WorkCount,
+    Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, Audit, ChangeRow, CheckRow, Checks, DbWrite,
+    DeadMark, DeedRow, DeedWrite, EventRow, Exposure, ExposurePage, FeedRow, FollowWrite, Following, HeldCheck, Index,
+    InspectionRow, Jobs, Judging, JudgingCursor, JudgingWrite, KrateRevision, KrateWrite, Latency, Look, Mark,
+    MatchRow, MatchWrite, Outcome, PageRow, Pages, PastDependency, Postponed, PublishFacts, Quarantined, Results,
+    ReviewRow, ReviewWrite, Reviews, RowWrite, Rows, SignalFacts, SourceState, Store, StoreError, StoredAdvisory,
+    StoredKrate, TokenRow, TokenWrite, Tokens, VersionRow, WebhookProgress, WebhookRow, WebhookWrite, Webhooks, Work,
+    WorkCount,
 };
 
 /// When the call fails.
@@ -206,4 +208,32 @@ failing!(Judging {
     judging() -> Option<JudgingCursor>;
     last_checks(after: ReleaseId, limit: u32) -> Vec<HeldCheck>;
     finish_judging(write: &JudgingWrite, now: Timestamp) -> ();
+});
+
+failing!(Tokens {
+    add_token(token: &TokenWrite, now: Timestamp) -> i64;
+    tokens() -> Vec<TokenRow>;
+    token(id: i64) -> Option<TokenRow>;
+    revoke_token(id: i64, now: Timestamp) -> bool;
+    note_token_used(id: i64, now: Timestamp) -> ();
+});
+
+failing!(Reviews {
+    add_review(review: &ReviewWrite, now: Timestamp) -> i64;
+    reviews(release: ReleaseId) -> Vec<ReviewRow>;
+});
+
+failing!(Audit {
+    begin_deed(deed: &DeedWrite, now: Timestamp) -> i64;
+    end_deed(id: i64, outcome: Outcome, detail: &str) -> ();
+    deeds(after: i64, limit: u32) -> Vec<DeedRow>;
+});
+
+failing!(Webhooks {
+    add_webhook(webhook: &WebhookWrite, cursor: i64, now: Timestamp) -> i64;
+    webhooks() -> Vec<WebhookRow>;
+    remove_webhook(id: i64) -> bool;
+    take_webhooks(now: Timestamp, until: Timestamp) -> Vec<WebhookRow>;
+    note_webhook(id: i64, progress: &WebhookProgress) -> ();
+    resume_webhook(id: i64, now: Timestamp) -> bool;
 });

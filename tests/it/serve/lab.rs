@@ -60,6 +60,8 @@ impl Lab {
                 rules: Arc::new(TheRules),
                 graphs: Arc::new(Read(store.clone())),
                 nudge: Some(Arc::new(Counted(nudged.clone()))),
+                registry: None,
+                random: Arc::new(NoChance),
                 options: options.clone(),
                 stop: stop.clone(),
             });
@@ -101,6 +103,15 @@ struct Counted(Arc<Mutex<usize>>);
 impl Nudge for Counted {
     fn nudge(&self) {
         *self.0.lock().unwrap() += 1;
+    }
+}
+
+/// No secret is made here.
+struct NoChance;
+
+impl schema::Random for NoChance {
+    fn fill(&self, _bytes: &mut [u8]) -> bool {
+        false
     }
 }
 

@@ -56,20 +56,26 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
         nudge: Arc::default(),
         options,
     };
-    let outcome = run_and_answer(&args, running, &stop).await;
+    let outcome = run_and_answer(&args, settings, running, &stop).await;
     opened.close().await;
     outcome?;
     Ok(Exit::Done)
 }
 
-/// Runs, and with `--listen` answers meanwhile; when one of the two ends, so does the other.
-async fn run_and_answer(args: &RunArgs, running: Running, stop: &CancellationToken) -> anyhow::Result<()> {
+/// Runs, tells subscribers, and with `--listen` answers meanwhile; when the first of them ends, so do the others.
+async fn run_and_answer(
+    args: &RunArgs,
+    settings: &Settings,
+    running: Running,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let ended = stop.child_token();
     let nudge: Arc<dyn serve::Nudge> = Arc::new(Nudged(Arc::clone(&running.nudge)));
     let served = match &args.listen.listen {
-        Some(_) => Some(Served::open(&args.listen, Arc::clone(&running.store), Some(nudge), &ended).await?),
+        Some(_) => Some(Served::open(&args.listen, settings, Arc::clone(&running.store), Some(nudge), &ended).await?),
         None => None,
     };
+    let deliveries = opening::deliveries(settings, Arc::clone(&running.store))?;
     let work = async {
         let outcome = running.run(&ended).await;
         ended.cancel();
@@ -80,7 +86,7 @@ async fn run_and_answer(args: &RunArgs, running: Running, stop: &CancellationTok
             served.until_stopped(&ended).await;
         }
     };
-    let (outcome, ()) = tokio::join!(work, answer);
+    let (outcome, (), ()) = tokio::join!(work, answer, deliveries.run_until_stopped(&ended));
     Ok(outcome?)
 }
 

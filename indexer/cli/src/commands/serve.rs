@@ -8,12 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{ListenArgs, ServeArgs};
 use crate::clock::SystemClock;
+use crate::random::OsRandom;
 use crate::settings::Settings;
 use crate::text::complain;
 use crate::{Exit, opening};
 
+mod registry;
 mod rooms;
 
+use registry::OurRegistry;
 use rooms::{Kept, OurRules};
 
 /// Without `--listen`: this machine only.
@@ -22,7 +25,7 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let stop = opening::stop_signal();
-    let served = Served::open(&args.listen, Arc::clone(&opened.store), None, &stop).await?;
+    let served = Served::open(&args.listen, settings, Arc::clone(&opened.store), None, &stop).await?;
     served.until_stopped(&stop).await;
     opened.close().await;
     Ok(Exit::Done)
@@ -39,6 +42,7 @@ impl Served {
     /// Listens, and says where on stderr: port 0 is any free one.
     pub(super) async fn open(
         args: &ListenArgs,
+        settings: &Settings,
         store: Arc<dyn Store>,
         nudge: Option<Arc<dyn Nudge>>,
         stop: &CancellationToken,
@@ -58,6 +62,8 @@ impl Served {
             clock: Arc::new(SystemClock),
             rules: Arc::new(OurRules),
             nudge,
+            registry: OurRegistry::open(settings)?.map(|registry| Arc::new(registry) as Arc<dyn serve::Registry>),
+            random: Arc::new(OsRandom),
             options: ServeOptions { hook_secret: args.hook_secret.clone(), ..ServeOptions::default() },
             stop: stop.clone(),
         })?;

@@ -4,7 +4,7 @@ use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
 use store::SourceState;
 
-use super::quarantine;
+use super::{quarantine, webhook};
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell, number};
@@ -23,6 +23,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
     let [krates, releases, live, dependencies] = store.totals().await?;
     let (sources, work, dead) = (store.sources().await?, store.counts().await?, store.dead().await?);
     let (quarantined, rows) = (store.quarantined().await?, store.row_counts().await?);
+    let webhooks = store.webhooks().await?;
     let now = SystemClock.now();
     let latency = latency::measured(store, now).await?;
     let mut troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
@@ -50,6 +51,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
             "crates": krates, "releases": releases, "live_releases": live, "dependencies": dependencies,
             "sources": sources, "work": work, "dead": dead, "rows": rows, "quarantined": quarantined.len(),
             "quarantine": quarantined.iter().map(quarantine::as_json).collect::<Vec<_>>(),
+            "webhooks": webhooks.iter().map(webhook::as_json).collect::<Vec<_>>(),
         }));
         return Ok(exit);
     }
@@ -69,6 +71,9 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
     for mark in &dead {
         let error = shown(mark.error.as_deref().unwrap_or("no reason recorded"));
         say(&format!("given up: {} of {} after {} tries: {error}", mark.step, mark.key, mark.tries));
+    }
+    for row in webhooks.iter().filter(|row| row.progress.last_error.is_some()) {
+        say(&format!("webhook {} to {}: {}", row.id, shown(&row.webhook.url), webhook::state_words(row)));
     }
     if !quarantined.is_empty() {
         say(&format!("{} cannot be read:", count(quarantined.len(), "line or file")));

@@ -16,7 +16,21 @@ pub(crate) async fn run(until_idle: bool, no_source: bool, settings: &Settings) 
     let agent = opening::agent(settings)?;
     let engine = opening::engine(settings, Arc::clone(&store), agent, None, progress, sources).await?;
     engine.fetch_as_stored(None);
-    let outcome = if until_idle { engine.run_until_idle(&stop).await } else { engine.run_until_stopped(&stop).await };
+    let deliveries = opening::deliveries(settings, Arc::clone(&store))?;
+    let outcome = if until_idle {
+        let outcome = engine.run_until_idle(&stop).await;
+        // What came of the work is told as well; a subscriber that fails is told later, by whoever runs then.
+        deliveries.round().await?;
+        outcome
+    } else {
+        let ended = stop.child_token();
+        let work = async {
+            let outcome = engine.run_until_stopped(&ended).await;
+            ended.cancel();
+            outcome
+        };
+        tokio::join!(work, deliveries.run_until_stopped(&ended)).0
+    };
     opened.close().await;
     match outcome {
         Err(QueueError::Interrupted) => anyhow::bail!("{}", QueueError::Interrupted),

@@ -133,6 +133,12 @@ pub(crate) async fn to_read(settings: &Settings) -> anyhow::Result<Opened> {
     }
 }
 
+/// Opens an existing database for small writes beside whoever works on it: marks, reviews, tokens, subscriptions. They deliver
+/// nothing and hold nothing, so the lock of the one who delivers stays with it; SQLite lets one writer in after the other.
+pub(crate) async fn to_act(settings: &Settings) -> anyhow::Result<Opened> {
+    to_read(settings).await
+}
+
 /// Makes the tables of the job queue, where they are on the server, too.
 pub(crate) async fn prepare_jobs(settings: &Settings, opened: &Opened) -> anyhow::Result<()> {
     match &settings.database.value {

@@ -12,7 +12,7 @@ use crate::PostgresStore;
 use crate::migrating::MIGRATIONS;
 
 /// Rows for the tables of the first migrations, put in as soon as the table is there.
-const ROWS: [(i64, &str); 3] = [
+const ROWS: [(i64, &str); 4] = [
     (
         1,
         r#"INSERT INTO source (address, download) VALUES ('a', 'b');
@@ -46,6 +46,14 @@ const ROWS: [(i64, &str); 3] = [
               VALUES ('r', 'refs/heads/main', 'c', 1, 2, '\x03')",
     ),
     (6, "INSERT INTO judging (rule, version, release_id) VALUES ('verify', 'v', 1)"),
+    (
+        7,
+        r#"INSERT INTO token (name, digest, scopes, crates, created_at) VALUES ('n', '\xab', '[]', '[]', 1);
+           INSERT INTO review (release_id, finding, state, reason, token_id, at) VALUES (1, 'f', 'open', 'r', 1, 2);
+           INSERT INTO audit (at, actor, action, subject, reason, outcome, detail) VALUES (1, 'a', 'b', 'c', 'd', 'done', '{}');
+           INSERT INTO webhook (url, secret, types, crates, private, created_at, cursor, next_at)
+               VALUES ('u', 's', '[]', '[]', true, 1, 2, 3)"#,
+    ),
 ];
 
 /// Every table's rows, as text, in the columns it has now.

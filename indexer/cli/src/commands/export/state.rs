@@ -52,13 +52,13 @@ impl State {
         {
             return Ok(left);
         }
-        let head = changed::head(store, 0).await?;
+        let head = store.last_number().await?;
         let state = Self {
             format: FORMAT,
             program: program(),
             version_badges: args.version_badges,
-            seq: head.map_or(0, |head| head.seq),
-            at: head.map(|head| head.at),
+            seq: head,
+            at: changed::at(store, head).await?,
             advisory_seq: None,
             parts: BTreeMap::new(),
             whole_from: Some(String::new()),

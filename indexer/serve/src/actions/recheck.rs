@@ -1,0 +1,97 @@
+//! Having releases looked at again, and what was given up tried again. Both only mark.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::post;
+use schema::{Priority, ReleaseId, Scope, Step};
+use serde::Deserialize;
+use serde_json::json;
+use store::ArchiveState;
+
+use super::{Deed, Done, read, subject};
+use crate::extract::Body;
+use crate::{ApiError, Service};
+
+pub(super) fn router() -> Router<Arc<Service>> {
+    Router::new().route("/api/v1/actions/recheck", post(recheck)).route("/api/v1/actions/retry", post(retry))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    num: Option<String>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Marks the source check of releases due; what was never fetched is fetched first.
+async fn recheck(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let wanted: Wanted = read(&body)?;
+    let (name, num) = subject(&wanted.name, wanted.num.as_deref())?;
+    let krate = name.canonical();
+    let deed = Deed {
+        action: "recheck",
+        scope: Scope::Recheck,
+        krate: Some(&krate),
+        subject: words(&wanted),
+        reason: wanted.reason.trim(),
+    };
+    let act = async |_: &_| {
+        let releases = service.meant(&name, num.as_ref()).await?;
+        let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+        let states = service.store.archive_states(&ids).await?;
+        let held: HashSet<_> =
+            states.into_iter().filter(|(_, state)| *state == ArchiveState::Ok).map(|(id, _)| id).collect();
+        let (checked, fetched): (Vec<ReleaseId>, Vec<ReleaseId>) =
+            ids.iter().copied().partition(|id| held.contains(id));
+        let now = service.now();
+        service.store.mark(&checked, Step::Verify, Priority::FRESH, now).await?;
+        service.store.mark(&fetched, Step::Download, Priority::FRESH, now).await?;
+        // The row says that it waits.
+        service.store.mark(&ids, Step::Publish, Priority::FRESH, now).await?;
+        Ok(Done::done(json!({ "marked": { "verify": checked.len(), "download": fetched.len() } })))
+    };
+    service.deed(&headers, deed, act).await
+}
+
+/// Revives what was given up.
+async fn retry(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let wanted: Wanted = read(&body)?;
+    let (name, num) = subject(&wanted.name, wanted.num.as_deref())?;
+    let krate = name.canonical();
+    let deed = Deed {
+        action: "retry",
+        scope: Scope::Recheck,
+        krate: Some(&krate),
+        subject: words(&wanted),
+        reason: wanted.reason.trim(),
+    };
+    let act = async |_: &_| {
+        let releases = service.meant(&name, num.as_ref()).await?;
+        let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+        let revived = service.store.revive(Some(&ids), service.now()).await?;
+        Ok(Done::done(json!({ "revived": revived })))
+    };
+    service.deed(&headers, deed, act).await
+}
+
+fn words(wanted: &Wanted) -> String {
+    match &wanted.num {
+        Some(num) => format!("{}@{num}", wanted.name),
+        None => wanted.name.clone(),
+    }
+}

@@ -1,0 +1,177 @@
+//! Who is told of events: subscriptions, kept and listed here. Nothing is sent by a handler; `run` and `work` do that.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use schema::{CratePattern, Random, Scope, Secret};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{WebhookRow, WebhookWrite};
+
+use super::access::Staff;
+use super::{Deed, Done, read, unkept};
+use crate::extract::{Body, Segments};
+use crate::{ApiError, Service};
+
+/// What every secret begins with (Standard Webhooks 1.0.0, "Signature scheme").
+const MARK: &str = "whsec_";
+/// Random bytes of a secret; the specification wants 24 to 64.
+const LENGTH: usize = 32;
+const MAX_URL: usize = 2_000;
+
+/// What is wrong with a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookError {
+    /// No address that can be told anything.
+    #[error("a subscription needs an https address without a user name; http only where the address may be private")]
+    Address,
+    /// No secret of the specification's.
+    #[error("a secret is whsec_ and 24 to 64 bytes in base64")]
+    Secret,
+    /// No type of event.
+    #[error("{0:?} is no type of event")]
+    Type(String),
+}
+
+/// A new secret; `None`: there is no chance to be had.
+#[must_use]
+pub fn new_webhook_secret(random: &dyn Random) -> Option<Secret> {
+    let mut bytes = [0; LENGTH];
+    random.fill(&mut bytes).then(|| Secret::new(format!("{MARK}{}", BASE64_STANDARD.encode(bytes))))
+}
+
+/// A subscription as it may be kept.
+///
+/// # Errors
+/// When nothing could ever be delivered to it, or not safely.
+pub fn checked_webhook(webhook: WebhookWrite) -> Result<WebhookWrite, WebhookError> {
+    let url = &webhook.url;
+    let rest = match url.split_once("://") {
+        Some(("https", rest)) => rest,
+        Some(("http", rest)) if webhook.private => rest,
+        _ => return Err(WebhookError::Address),
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_plain = url.len() <= MAX_URL && url.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain || host.is_empty() || host.contains('@') {
+        return Err(WebhookError::Address);
+    }
+    let bytes = webhook.secret.reveal().strip_prefix(MARK).and_then(|text| BASE64_STANDARD.decode(text).ok());
+    if !bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
+        return Err(WebhookError::Secret);
+    }
+    let is_type =
+        |kind: &String| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || b"_.".contains(&byte));
+    if let Some(odd) = webhook.types.iter().find(|kind| !is_type(kind)) {
+        return Err(WebhookError::Type(odd.clone()));
+    }
+    Ok(webhook)
+}
+
+pub(super) fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/api/v1/webhooks", get(list).post(add))
+        .route("/api/v1/webhooks/{id}", delete(remove))
+        .route("/api/v1/webhooks/{id}/resume", post(resume))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    url: String,
+    secret: Option<String>,
+    #[serde(default)]
+    types: Vec<String>,
+    #[serde(default)]
+    crates: Vec<CratePattern>,
+    after: Option<i64>,
+}
+
+async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    Staff::allowed(&service, &headers, Scope::Admin, None).await?;
+    let webhooks: Vec<_> = service.store.webhooks().await?.iter().map(as_json).collect();
+    Ok(unkept(StatusCode::OK, &json!({ "webhooks": webhooks })))
+}
+
+async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
+    let new: New = read(&body)?;
+    let secret = match new.secret {
+        Some(secret) => Some(Secret::new(secret)),
+        None => new_webhook_secret(service.random.as_ref()),
+    };
+    let secret = secret.ok_or(ApiError::Internal)?;
+    // Who has no hand on this machine gets no address inside its network.
+    let webhook = WebhookWrite { url: new.url, secret, types: new.types, crates: new.crates, private: false };
+    let webhook = checked_webhook(webhook).map_err(|why| ApiError::BadRequest(why.to_string()))?;
+    let deed = deed("webhook add", webhook.url.clone());
+    service
+        .deed(&headers, deed, async |_: &Staff| {
+            let after = match new.after {
+                Some(after) => after,
+                None => service.store.last_number().await?,
+            };
+            let id = service.store.add_webhook(&webhook, after, service.now()).await?;
+            Ok(Done { status: StatusCode::CREATED, ..Done::done(json!({ "id": id, "after": after })) })
+        })
+        .await
+        .map(|response| with_secret(response, &webhook.secret))
+}
+
+/// The secret is told once and stands in no record, so it goes beside the answer.
+fn with_secret(mut response: Response, secret: &Secret) -> Response {
+    if let Ok(mut value) = axum::http::HeaderValue::from_str(secret.reveal()) {
+        value.set_sensitive(true);
+        response.headers_mut().insert("x-webhook-secret", value);
+    }
+    response
+}
+
+async fn remove(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Segments(id): Segments<i64>,
+) -> Result<Response, ApiError> {
+    let act = async |_: &Staff| {
+        if service.store.remove_webhook(id).await? {
+            return Ok(Done::done(json!({ "removed": id })));
+        }
+        Err(ApiError::NotFound(format!("there is no subscription {id}")))
+    };
+    service.deed(&headers, deed("webhook remove", id.to_string()), act).await
+}
+
+async fn resume(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Segments(id): Segments<i64>,
+) -> Result<Response, ApiError> {
+    let act = async |_: &Staff| {
+        if service.store.resume_webhook(id, service.now()).await? {
+            return Ok(Done::done(json!({ "resumed": id })));
+        }
+        Err(ApiError::NotFound(format!("there is no disabled subscription {id}")))
+    };
+    service.deed(&headers, deed("webhook resume", id.to_string()), act).await
+}
+
+const fn deed(action: &'static str, subject: String) -> Deed<'static> {
+    Deed { action, scope: Scope::Admin, krate: None, subject, reason: "" }
+}
+
+/// A subscription without its secret.
+fn as_json(row: &WebhookRow) -> Value {
+    let progress = &row.progress;
+    let disabled = progress.disabled.as_ref();
+    json!({
+        "id": row.id, "url": row.webhook.url, "types": row.webhook.types, "crates": row.webhook.crates,
+        "created_at": row.created_at, "after": progress.cursor, "tries": progress.tries, "next_at": progress.next_at,
+        "last_error": progress.last_error, "last_success_at": progress.last_success_at,
+        "disabled_at": disabled.map(|(at, _)| at), "disabled_reason": disabled.map(|(_, reason)| reason),
+    })
+}
