@@ -35,7 +35,7 @@ struct Lab {
 impl Lab {
     async fn open(home: Home, offline: bool) -> Self {
         net::install_crypto_provider();
-        let store = Arc::clone(&*home.memory().await);
+        let store: Arc<dyn Store> = Arc::clone(&*home.memory().await);
         let clock = Arc::new(Hand(AtomicI64::new(BEGIN)));
         let options = net::AgentOptions { offline, breaker_failures: 1_000, ..net::AgentOptions::default() };
         let deliveries = Deliveries::new(store.clone(), clock.clone(), options).unwrap();

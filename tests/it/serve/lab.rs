@@ -115,6 +115,15 @@ impl Nudge for Counted {
     }
 }
 
+/// No secret is made here.
+struct NoChance;
+
+impl schema::Random for NoChance {
+    fn fill(&self, _bytes: &mut [u8]) -> bool {
+        false
+    }
+}
+
 struct Read(Arc<Faulty>);
 
 #[async_trait]
