@@ -96,7 +96,7 @@ fn without_a_valid_token_nothing_is_done_and_reading_stays_open() {
     let audit = get(&serving, &good, "actions/audit").json();
     let actions: Vec<_> =
         audit["audit"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["token create", "token create", "token revoke"]);
+    assert_eq!(actions, ["token create", "token create", "token revoke", "token revoke"]);
     // What is kept of a token does not lead back to it.
     let listed = home.run(&["token", "list", "--json"]).stdout;
     assert!(!listed.contains(secret), "{listed}");

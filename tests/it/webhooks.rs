@@ -13,7 +13,8 @@ use store::Store;
 use crate::harness::Home;
 use crate::serve::indexed;
 
-const BEGIN: i64 = 1_795_000_000;
+/// Later than the clock of any machine that adds a subscription here.
+const BEGIN: i64 = 4_000_000_000;
 
 /// A clock that is moved by hand.
 struct Hand(AtomicI64);
@@ -35,7 +36,7 @@ struct Lab {
 impl Lab {
     async fn open(home: Home, offline: bool) -> Self {
         net::install_crypto_provider();
-        let store: Arc<dyn Store> = Arc::clone(&*home.memory().await);
+        let store = Arc::clone(&*home.memory().await);
         let clock = Arc::new(Hand(AtomicI64::new(BEGIN)));
         let options = net::AgentOptions { offline, breaker_failures: 1_000, ..net::AgentOptions::default() };
         let deliveries = Deliveries::new(store.clone(), clock.clone(), options).unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use export::{Interval, WayOut};
 use publish::{DownloadState, Facts, MatchState, SourceState};
-use schema::{Clock, Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
+use schema::{Clock, Entry, ProvenanceRow, Random, Release, ReleaseId, Timestamp, VersionNum};
 use serve::{AdvisoryReading, Graphs, HeldGraph, Listener, Nudge, Parts, RoomError, Rules, ServeOptions, Service};
 use store::{Store, StoredAdvisory};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,15 @@ pub(crate) struct Lab {
     pub(crate) nudged: Arc<Mutex<usize>>,
     stop: CancellationToken,
     runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// Nothing here makes a secret.
+struct NoChance;
+
+impl Random for NoChance {
+    fn fill(&self, _: &mut [u8]) -> bool {
+        false
+    }
 }
 
 /// A clock that the test sets.
