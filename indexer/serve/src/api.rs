@@ -21,6 +21,7 @@ use crate::{ApiError, Service};
 
 pub(crate) use events::{ADDRESS as EVENTS, wants_stream};
 pub(crate) use krates::default_version;
+pub(crate) use osv::reported;
 pub(crate) use purl::Purl;
 pub(crate) use releases::current;
 

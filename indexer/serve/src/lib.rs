@@ -38,6 +38,7 @@ pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;
 pub use options::ServeOptions;
+pub use packages::package_records;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
 pub use standing::Standing;

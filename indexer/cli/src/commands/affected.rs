@@ -48,14 +48,6 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     Ok(if denied { Exit::Denied } else { Exit::Done })
 }
 
-/// The advisories of a crate as OSV records, with the releases of it that are affected.
-pub(crate) async fn osv_of_krate(store: &dyn Store, krate: &CanonicalName) -> anyhow::Result<Vec<serde_json::Value>> {
-    let advisories = store.advisories_of(krate).await?;
-    let rows = Standing::Present.covered(store, &advisories).await?;
-    let answer = Answer::new(None, advisories, rows).looked_at(store, &Standing::Present).await?;
-    answer.advisories.iter().map(|stored| Ok(export::osv(&report::reported(&answer, stored)?))).collect()
-}
-
 struct Answer {
     query: Option<String>,
     advisories: Vec<StoredAdvisory>,

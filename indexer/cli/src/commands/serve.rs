@@ -17,7 +17,8 @@ mod registry;
 mod rooms;
 
 use registry::OurRegistry;
-use rooms::{Kept, OurRules};
+use rooms::Kept;
+pub(crate) use rooms::OurRules;
 
 /// Without `--listen`: this machine only.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::Purl;
 use crate::extract::{Body, BodyRefused, Segments};
 use crate::openapi::described;
-use crate::{ApiError, Service, answer};
+use crate::{ApiError, Rules, Service, answer};
 
 /// Questions of one batch, as OSV has it.
 const MOST_QUESTIONS: usize = 1000;
@@ -250,26 +250,30 @@ impl Service {
 
     async fn osv_record(&self, stored: &StoredAdvisory) -> Result<Value, ApiError> {
         let rows = self.store.matched_by(std::slice::from_ref(&stored.facts.id)).await?;
-        Ok(export::osv(&self.reported(stored, rows)?))
+        Ok(export::osv(&reported(self.rules.as_ref(), stored, rows)?))
     }
+}
 
-    /// An advisory as `export` takes it. The way out of a release stands in no OSV record and is not looked for.
-    pub(crate) fn reported(&self, stored: &StoredAdvisory, rows: Vec<MatchRow>) -> Result<ReportedAdvisory, ApiError> {
-        let reading = self.rules.reading(stored)?;
-        let affected = rows.into_iter().filter(|row| row.found.is_affected());
-        let releases = affected
-            .map(|row| export::AffectedRelease { release: row.release, way_out: export::WayOut::default() })
-            .collect();
-        Ok(ReportedAdvisory {
-            facts: stored.facts.clone(),
-            modified: stored.changed_at,
-            intervals: reading.intervals,
-            related: reading.related,
-            references: reading.references,
-            categories: reading.categories,
-            releases,
-        })
-    }
+/// An advisory as `export` takes it. The way out of a release stands in no OSV record and is not looked for.
+pub(crate) fn reported(
+    rules: &dyn Rules,
+    stored: &StoredAdvisory,
+    rows: Vec<MatchRow>,
+) -> Result<ReportedAdvisory, ApiError> {
+    let reading = rules.reading(stored)?;
+    let affected = rows.into_iter().filter(|row| row.found.is_affected());
+    let releases = affected
+        .map(|row| export::AffectedRelease { release: row.release, way_out: export::WayOut::default() })
+        .collect();
+    Ok(ReportedAdvisory {
+        facts: stored.facts.clone(),
+        modified: stored.changed_at,
+        intervals: reading.intervals,
+        related: reading.related,
+        references: reading.references,
+        categories: reading.categories,
+        releases,
+    })
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: Result<Body, BodyRefused>) -> Result<T, Refused> {

@@ -9,7 +9,7 @@ use schema::{CanonicalName, KrateName};
 use serde_json::Value;
 use store::{Store, StoredAdvisory};
 
-use crate::commands::affected;
+use crate::commands::serve::OurRules;
 
 /// The crates whose advisories differ from an earlier state of the database; all crates that advisories name, when that
 /// state is not known, or `all` are wanted.
@@ -44,7 +44,7 @@ pub(super) async fn of_krate(
     if advisories.is_empty() && before.is_none() {
         return Ok(None);
     }
-    let records = affected::osv_of_krate(store, name).await?;
+    let records = serve::package_records(store, &OurRules, name).await?.unwrap_or_default();
     let published = store.releases(name).await?.and_then(|releases| Some(releases.last()?.key.name.clone()));
     let by_database = advisories.iter().filter_map(|stored| KrateName::parse(&stored.facts.package).ok());
     let spellings = published.into_iter().chain(by_database).map(|name| ExportedFile::PackageAsPublished(&name).path());

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::commands::{affected, show};
 
 /// The rules as they are compiled in.
-pub(super) struct OurRules;
+pub(crate) struct OurRules;
 
 impl Rules for OurRules {
     fn version(&self) -> &'static str {
