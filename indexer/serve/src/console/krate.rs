@@ -37,7 +37,8 @@ pub(super) async fn page(
 ) -> Result<Response, ApiError> {
     let known = Known::read(&service, &text).await?;
     if text != known.name.as_str() {
-        let query = [("after", asked.after.as_deref().unwrap_or_default()), ("at", asked.at.as_deref().unwrap_or_default())];
+        let query =
+            [("after", asked.after.as_deref().unwrap_or_default()), ("at", asked.at.as_deref().unwrap_or_default())];
         return Ok(to(&address(&krate_address(&known.name), &query)));
     }
     let view = View::of(&service).await?;
