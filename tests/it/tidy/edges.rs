@@ -27,7 +27,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Edges of tests and benches alone: verify is handed an archive and a client, and its tests take inspect's and net's; the bulk bench measures the
 /// way from a file of the index to its rows, which is follow's and the store's together.
-const TEST_EDGES: &[(&str, &str)] = &[("verify", "inspect"), ("verify", "net"), ("store_sqlite", "follow")];
+const TEST_EDGES: &[(&str, &str)] =
+    &[("verify", "inspect"), ("verify", "net"), ("store_sqlite", "follow"), ("store_postgres", "follow")];
 
 /// `cli` wires all of them together.
 const WIRING: &str = "cli";
