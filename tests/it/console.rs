@@ -371,7 +371,7 @@ fn the_incident_is_told_between_two_times() {
     let krate = page(&serving.address, "/crates/arrayref").text();
     assert!(krate.contains("0.3.10") && krate.contains("gone from the index"));
     let then = page(&serving.address, "/crates/arrayref?at=2026-08-20T07:20").text();
-    assert_eq!(then.matches("yanked</span></td>").count(), 5, "{then}");
+    assert_eq!(then.matches("yanked</span></td><td class=\"long\">").count(), 5, "{then}");
     assert!(
         then.contains("proc-macro1") && then.contains("class=\"chip agrees\"") && then.contains("As it is now"),
         "{then}"
