@@ -414,6 +414,41 @@ fn long_lists_are_read_page_after_page() {
     }
 }
 
+#[test]
+fn a_form_acts_with_a_token_that_allows_it_and_with_no_other() {
+    let home = hostile();
+    let token = |scope: &str, krate: &str| {
+        let made = home.json(&["token", "create", "for the test", "--scope", scope, "--crate", krate]);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let (right, other_crate, other_scope) = (token("recheck", "bad"), token("recheck", "good"), token("yank", "bad"));
+    let serving = Serving::start(&home, &["serve"]);
+    let form = page(&serving.address, "/crates/bad/1.0.0").text();
+    assert!(form.contains("action=\"/crates/bad/1.0.0/recheck\"") && form.contains("type=\"password\""), "{form}");
+    assert!(!form.contains("/retry\""), "nothing was given up");
+    let send = |body: &str| request(&serving.address, "POST", "/crates/bad/1.0.0/recheck", &[PAGE], body);
+    for (body, status) in [
+        ("token=&reason=", 401),
+        ("token=prv_no%0d%0asuch", 401),
+        ("reason=none", 400),
+        ("\u{fffd} ", 400),
+        (&*format!("token={other_crate}&reason=x"), 403),
+        (&*format!("token={other_scope}&reason=x"), 403),
+    ] {
+        let answer = send(body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        is_hardened(&answer, body);
+    }
+    let done = send(&format!("token={right}&reason=looks+odd"));
+    assert_eq!((done.status, heading(&done.text())), (200, "Done".to_owned()));
+    assert_eq!(done.header("cache-control"), Some("no-store"));
+    assert!(!done.text().contains(&right), "a token is not shown");
+    let jobs = page(&serving.address, "/jobs?step=verify").text();
+    assert!(jobs.contains("waiting</span>") && jobs.contains("/crates/bad/1.0.0"), "{jobs}");
+    // A form of another site may not be sent by a GET.
+    assert_eq!(page(&serving.address, "/crates/bad/1.0.0/recheck").status, 405);
+}
+
 /// What the environment asks for: a folder for pictures, and whether a missing browser is a failure.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says where pictures go, and whether this is CI")]
 fn wishes() -> (Option<PathBuf>, bool) {

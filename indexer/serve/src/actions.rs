@@ -3,7 +3,7 @@
 
 mod access;
 mod audit;
-mod recheck;
+pub(crate) mod recheck;
 mod review;
 mod tokens;
 mod webhooks;

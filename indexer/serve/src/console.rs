@@ -1,6 +1,7 @@
 //! The console for staff: pages made here as HTML, without a script. They show what the memory holds and decide nothing.
 
 mod about;
+mod act;
 mod advisories;
 mod assets;
 mod changes;
@@ -29,7 +30,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::Service;
 
@@ -48,6 +49,8 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/crates/{name}/dependents", get(dependents::page))
         .route("/crates/{name}/diff", get(compare::page))
         .route("/crates/{name}/{version}", get(release::page))
+        .route("/crates/{name}/{version}/recheck", post(act::look_again))
+        .route("/crates/{name}/{version}/retry", post(act::try_again))
         .route("/advisories", get(advisories::list))
         .route("/advisories/{id}", get(advisories::one))
         .route("/changes", get(changes::page))

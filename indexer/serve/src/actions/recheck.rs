@@ -31,7 +31,7 @@ struct Wanted {
 }
 
 /// Marks the source check of releases due; what was never fetched is fetched first.
-async fn recheck(
+pub(crate) async fn recheck(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     Body(body): Body,
@@ -65,7 +65,7 @@ async fn recheck(
 }
 
 /// Revives what was given up.
-async fn retry(
+pub(crate) async fn retry(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
     Body(body): Body,

@@ -7,7 +7,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use schema::{ProvenanceRow, Release};
 use serde::Deserialize;
-use store::{ArchiveRow, CheckRow, InspectionRow, MarksWanted, OpenMark, StoredAdvisory, VersionRow};
+use store::{ArchiveRow, CheckRow, InspectionRow, MarkState, MarksWanted, OpenMark, StoredAdvisory, VersionRow};
 
 use super::frame::{Section, View};
 use super::krate::{Known, to, when};
@@ -62,6 +62,9 @@ pub(super) async fn page(
         (history(&held.checks))
         (marks(&held.marks, &view))
         (neighbours(&known.versions, &release))
+        @if release.deleted_at.is_none() {
+            (super::act::forms(&release.key, held.marks.iter().any(|mark| mark.state == MarkState::Dead)))
+        }
     };
     Ok(view.page(Section::Elsewhere, &format!("{} {}", known.name, release.key.num), &content))
 }
