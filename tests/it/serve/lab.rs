@@ -109,27 +109,9 @@ pub(crate) fn filled(path: &str) -> String {
 
 struct Counted(Arc<Mutex<usize>>);
 
-/// Nothing that is read needs chance.
-struct NoChance;
-
-impl schema::Random for NoChance {
-    fn fill(&self, _: &mut [u8]) -> bool {
-        false
-    }
-}
-
 impl Nudge for Counted {
     fn nudge(&self) {
         *self.0.lock().unwrap() += 1;
-    }
-}
-
-/// No secret is made here.
-struct NoChance;
-
-impl schema::Random for NoChance {
-    fn fill(&self, _bytes: &mut [u8]) -> bool {
-        false
     }
 }
 
