@@ -35,13 +35,11 @@ fn main() -> Outcome<()> {
     let folders: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match Server::shared(named.as_deref(), &folders).await? {
-            Some(server) => measure(&file, &server).await,
-            None => {
-                say("skipped: no PostgreSQL");
-                Ok(())
-            }
-        }
+        let Some(server) = Server::shared(named.as_deref(), &folders).await? else {
+            say("skipped: no PostgreSQL");
+            return Ok(());
+        };
+        measure(&file, &server).await
     })
 }
 
