@@ -336,7 +336,7 @@ fn state(commit: &str, changed: Vec<AdvisoryWrite>, removed: &[&str]) -> DbWrite
         changed,
         removed: removed.iter().map(|id| AdvisoryId((*id).to_owned())).collect(),
     };
-    DbWrite { states: vec![state], quarantine: Vec::new() }
+    DbWrite { since: None, states: vec![state], quarantine: Vec::new() }
 }
 
 #[test]
@@ -405,6 +405,17 @@ fn several_states_are_stored_at_once_and_each_can_be_asked() {
         assert_eq!(held[2], [row("c", "two", NOW)]);
         assert_eq!(store.advisories().await.unwrap().len(), 1);
         assert_eq!(store.advisories_at(states[0].seq - 1).await.unwrap(), []);
+        // Differences made on a state that another process has gone on from are no differences any more.
+        let mut late = state("four", vec![advisory("RUSTSEC-9", "d", &[])], &[]);
+        for since in [0, states[1].seq] {
+            late.since = Some(since);
+            let refused = store.apply_db(&late, NOW).await;
+            assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+        }
+        assert_eq!(store.advisories().await.unwrap().len(), 1);
+        late.since = Some(states[2].seq);
+        store.apply_db(&late, NOW).await.unwrap();
+        assert_eq!(store.advisories().await.unwrap().len(), 2);
     });
 }
 

@@ -116,6 +116,8 @@ fn read(
 
 /// What the store holds.
 struct Held {
+    /// The number of its present state; 0 for none.
+    seq: i64,
     advisories: BTreeMap<AdvisoryId, HeldFile>,
     /// The bad files.
     quarantine: Vec<QuarantineWrite>,
@@ -138,12 +140,14 @@ impl HeldFile {
 
 impl Held {
     async fn read(store: &dyn Store) -> Result<Self, QueueError> {
+        // Asked first: what another process stores after this is a conflict, not a part of what was read.
+        let seq = store.advisory_states().await?.last().map_or(0, |state| state.seq);
         let file = |held: StoredAdvisory| {
             (held.facts.id, HeldFile { path: held.path, text: held.text, changed_in: held.changed_in })
         };
         let advisories = store.advisories().await?.into_iter().map(file);
         let bad = store.quarantined().await?.into_iter().filter(|bad| bad.origin == "advisories");
-        Ok(Self { advisories: advisories.collect(), quarantine: bad.map(|bad| bad.entry).collect() })
+        Ok(Self { seq, advisories: advisories.collect(), quarantine: bad.map(|bad| bad.entry).collect() })
     }
 
     fn bad_ids(&self) -> BTreeSet<AdvisoryId> {
@@ -170,7 +174,7 @@ impl Held {
             states: states.len(),
             restart: read.restart,
         };
-        store.apply_db(&DbWrite { states, quarantine: self.quarantine }, now).await?;
+        store.apply_db(&DbWrite { since: Some(self.seq), states, quarantine: self.quarantine }, now).await?;
         Ok(loaded)
     }
 

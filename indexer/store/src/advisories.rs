@@ -25,6 +25,10 @@ pub trait Advisories {
 
     /// Stores new states of the database in one transaction: closes and opens revisions, and marks every release of
     /// the crates concerned due for matching (all releases, when there was no state before).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the present state is no longer the one the differences were made on; nothing is stored
+    /// then.
     async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError>;
 
     /// Advisories with this id or alias, in any letter case.
@@ -76,6 +80,8 @@ pub struct StoredAdvisory {
 /// New states of the database.
 #[derive(Clone, Debug)]
 pub struct DbWrite {
+    /// The number of the state that the differences were made on, 0 when there was none yet; `None` when that is not asked.
+    pub since: Option<i64>,
     /// The states, oldest first; the last one is the present one.
     pub states: Vec<DbState>,
     /// Files that cannot be read in the last one; those of earlier states are forgotten.

@@ -50,6 +50,9 @@ impl Advisories for PostgresStore {
     async fn apply_db(&self, write: &DbWrite, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let held = self.hold_states(&mut transaction).await?;
+        if write.since.is_some_and(|since| since != held.unwrap_or_default()) {
+            return Err(StoreError::Conflict { what: "the advisory database".to_owned() });
+        }
         let mut concerned = BTreeSet::new();
         for state in &write.states {
             let seq = self.number_state(&mut transaction, &state.commit, now).await?;

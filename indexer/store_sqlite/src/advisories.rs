@@ -52,6 +52,9 @@ impl Advisories for SqliteStore {
             .fetch_one(&mut *transaction)
             .await
             .failing_on(self, "read the state of the advisory database")?;
+        if write.since.is_some_and(|since| since != held.unwrap_or_default()) {
+            return Err(StoreError::Conflict { what: "the advisory database".to_owned() });
+        }
         let mut concerned = BTreeSet::new();
         for state in &write.states {
             let seq = self.number_state(&mut transaction, &state.commit, now).await?;

@@ -5,9 +5,9 @@ use std::path::Path;
 use advisories::{AdvisorySource, DatabaseRepository};
 use anyhow::Context as _;
 use net::BlockingAgent;
-use queue::{DatabaseLoaded, FirstState, Restart};
+use queue::{DatabaseLoaded, FirstState, QueueError, Restart};
 use schema::{Clock as _, DbCommit, Timestamp};
-use store::Store;
+use store::{Store, StoreError};
 
 use super::agent_options;
 use crate::clock::SystemClock;
@@ -85,25 +85,43 @@ impl From<queue::QueueError> for Failed {
     }
 }
 
+/// How often another process may be quicker before that is said.
+const TRIES: usize = 3;
+
 async fn bring_up(
     settings: &Settings,
     store: &dyn Store,
     source: AdvisorySource,
     first: FirstState,
 ) -> Result<DatabaseLoaded, Failed> {
+    for _ in 1..TRIES {
+        match bring_up_once(settings, store, &source, first).await? {
+            Err(QueueError::Store(StoreError::Conflict { .. })) => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(bring_up_once(settings, store, &source, first).await??)
+}
+
+async fn bring_up_once(
+    settings: &Settings,
+    store: &dyn Store,
+    source: &AdvisorySource,
+    first: FirstState,
+) -> Result<Result<DatabaseLoaded, QueueError>, Failed> {
     let now = SystemClock.now();
-    let repository = match &source {
+    let repository = match source {
         AdvisorySource::Snapshot => None,
         AdvisorySource::Dir(path) => DatabaseRepository::in_folder(path)?,
         AdvisorySource::Git(url) => Some(fetched(settings, url).map_err(Failed::Unreachable)?),
     };
     Ok(match (repository, source) {
-        (Some(repository), _) => queue::follow_database(store, repository, first, now).await?,
+        (Some(repository), _) => queue::follow_database(store, repository, first, now).await,
         (None, AdvisorySource::Dir(path)) => {
-            let database = tokio::task::block_in_place(|| advisories::read_directory(&path))?;
-            queue::load_database(store, database, now).await?
+            let database = tokio::task::block_in_place(|| advisories::read_directory(path))?;
+            queue::load_database(store, database, now).await
         }
-        (None, _) => queue::load_database(store, advisories::bundled_snapshot()?, now).await?,
+        (None, _) => queue::load_database(store, advisories::bundled_snapshot()?, now).await,
     })
 }
 
