@@ -277,6 +277,8 @@ CREATE INDEX advisory_match_advisory ON advisory_match (advisory) WHERE to_db_se
 
 CREATE INDEX advisory_revision_canonical ON advisory_revision (canonical) WHERE to_db_seq IS NULL;
 
+CREATE INDEX change_at ON change (at, seq);
+
 CREATE INDEX change_duplicate ON change (kind) WHERE kind = 'duplicate_line';
 
 CREATE INDEX change_release ON change (release_id);
@@ -285,9 +287,17 @@ CREATE INDEX dependency_canonical ON dependency (canonical, release_id);
 
 CREATE INDEX due_next ON due (step, priority, at) WHERE dead = 0;
 
+CREATE INDEX event_at ON event (at, seq);
+
 CREATE INDEX event_release ON event (release_id) WHERE release_id IS NOT NULL;
 
+CREATE INDEX provenance_states ON provenance (verdict, advisory_state, worst_kind, checksum_state);
+
 CREATE INDEX release_checksum ON release (checksum);
+
+CREATE INDEX release_deleted ON release (id) WHERE deleted_at IS NOT NULL;
+
+CREATE INDEX release_published ON release (published_at) WHERE published_at IS NOT NULL;
 
 CREATE INDEX review_release ON review (release_id);
 

@@ -127,6 +127,8 @@ impl Service {
         let now = self.now();
         let (work, rows) = (self.store.counts().await?, self.store.row_counts().await?);
         let last = self.store.last_number().await?;
+        let webhooks = self.store.webhooks().await?;
+        let disabled = webhooks.iter().filter(|webhook| webhook.progress.disabled.is_some()).count();
         let recorder = PrometheusBuilder::new().build_recorder();
         with_local_recorder(&recorder, || {
             gauge!("provenance_database_up").set(1.0);
@@ -155,6 +157,8 @@ impl Service {
             for (verdict, state, n) in rows {
                 gauge!("provenance_rows", "verdict" => verdict, "advisory_state" => state).set(whole(n));
             }
+            gauge!("provenance_webhooks").set(whole(webhooks.len() as u64));
+            gauge!("provenance_webhooks_disabled").set(whole(disabled as u64));
             gauge!("provenance_last_event").set(whole(last.unsigned_abs()));
         });
         Ok(recorder.handle().render())
