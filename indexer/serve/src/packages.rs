@@ -81,9 +81,10 @@ pub async fn package_records(
 
 fn state_of(version: &VersionRow, found: Option<&AdvisoryMatch>, open: &HashSet<ReleaseId>) -> VersionState {
     let state = match found {
+        // What covered it stands until another match says otherwise; only that nothing does is not said while it waits.
+        Some(found) if found.is_affected() => AdvisoryState::Affected,
         _ if open.contains(&version.id) => AdvisoryState::Pending,
         None if version.num.semver().is_none() => AdvisoryState::Unknown,
-        Some(found) if found.is_affected() => AdvisoryState::Affected,
         Some(_) | None => AdvisoryState::NoneKnown,
     };
     VersionState {

@@ -17,6 +17,9 @@ pub trait Rules: Send + Sync {
     /// The row of a release whose first one is not written yet: it says that nothing was looked at.
     fn unwritten(&self, release: &Release, now: Timestamp) -> ProvenanceRow;
 
+    /// The row as it is shown while its release waits to be matched or published anew.
+    fn awaiting_match(&self, row: ProvenanceRow) -> ProvenanceRow;
+
     /// What an advisory's text says beyond its facts.
     ///
     /// # Errors

@@ -138,11 +138,16 @@ impl Service {
         Ok(self.moment().await?.standing.clone())
     }
 
-    /// A release's row, or what stands for it until the first one is written.
+    /// A release's row, or what stands for it until the first one is written. While it waits for another match, that nothing is
+    /// known is not said.
     #[must_use]
     pub fn row_of(&self, page: PageRow) -> ProvenanceRow {
-        let PageRow { release, row } = page;
-        row.unwrap_or_else(|| self.rules.unwritten(&release, self.now()))
+        let PageRow { release, row, is_waiting } = page;
+        match row {
+            Some(row) if is_waiting => self.rules.awaiting_match(row),
+            Some(row) => row,
+            None => self.rules.unwritten(&release, self.now()),
+        }
     }
 
     /// An answer within the bounds that hold for every one: so many at once, and so much time.

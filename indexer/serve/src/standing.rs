@@ -53,6 +53,9 @@ pub(crate) struct Known {
     pub(crate) advisory_db_checked_at: Option<Timestamp>,
 }
 
+/// What the compiled-in advisories call themselves.
+const SNAPSHOT: &str = "snapshot";
+
 fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
     let mut troubles: Vec<String> = known
         .sources
@@ -68,6 +71,11 @@ fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
     let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
     match (&known.advisory_db, known.advisory_db_checked_at) {
         (None, _) => troubles.push("no advisory database is loaded".to_owned()),
+        // It ships inside and is the present one on no day but its own, however often it is loaded.
+        (Some(db), _) if db.source == SNAPSHOT && now > db.at.plus_seconds(limit) => troubles.push(format!(
+            "the advisory database is the snapshot of {} that ships inside; --advisory-db follows the database itself",
+            db.at.date()
+        )),
         (Some(_), Some(at)) if now > at.plus_seconds(limit) => {
             troubles.push(format!("advisory database not looked at since {at}"));
         }
@@ -114,6 +122,10 @@ mod tests {
         let judged = |known: &Known, now| Standing::judge(known, "r", limit, now).troubles;
         assert_eq!(judged(&fine, now), [""; 0]);
         assert_eq!(judged(&fine, now.plus_seconds(1)), ["advisory database not looked at since 2027-01-15T07:00:00Z"]);
+        let inside =
+            schema::DbCommit { commit: "c".to_owned(), at: now.plus_seconds(-86_400), source: SNAPSHOT.to_owned() };
+        let known = Known { advisory_db: Some(inside), advisory_db_checked_at: Some(now), ..fine.clone() };
+        assert!(judged(&known, now)[0].contains("the snapshot of 2027-01-14"), "{:?}", judged(&known, now));
         assert_eq!(judged(&Known::default(), now), ["no index was ever read", "no advisory database is loaded"]);
         let behind = SourceState { behind_since: Some(now.plus_seconds(-301)), ..source };
         let known = Known { sources: vec![behind], ..fine };

@@ -40,6 +40,8 @@ pub struct PageRow {
     pub release: Release,
     /// Its row; `None` until the first one is written.
     pub row: Option<ProvenanceRow>,
+    /// Whether it waits to be matched or published anew: what its row says of advisories may be of before.
+    pub is_waiting: bool,
 }
 
 /// A release as a list of versions needs it.

@@ -16,6 +16,7 @@ use crate::error::Failing;
 use crate::following::event_row;
 use crate::index::change_row;
 use crate::row::{get, key, name, optional_text, small, unreadable, unsigned};
+use crate::text::kept;
 
 /// Microseconds of a UTC day; there are no leap seconds in them.
 const DAY: i64 = 86_400_000_000;
@@ -36,7 +37,7 @@ impl Surveys for PostgresStore {
              LEFT JOIN release AS r ON r.krate_id = k.id
              GROUP BY k.id, k.canonical, k.name ORDER BY k.canonical",
         )
-        .bind(part)
+        .bind(kept(part))
         .bind(after.map_or("", CanonicalName::as_str))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)

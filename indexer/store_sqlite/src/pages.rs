@@ -14,6 +14,10 @@ use crate::following::event_row;
 use crate::index::change_row;
 use crate::row::{RELEASE, get, json, key, parsed, release, time};
 
+/// Whether an open mark of a release `r` means that its row is not the last word.
+const WAITING: &str = "EXISTS (SELECT 1 FROM due AS d WHERE d.release_id = r.id \
+     AND d.step IN ('match', 'publish')) AS is_waiting";
+
 #[async_trait]
 impl Pages for SqliteStore {
     async fn revision(&self) -> Result<String, StoreError> {
@@ -26,7 +30,7 @@ impl Pages for SqliteStore {
 
     async fn pages(&self, canonical: &CanonicalName, num: &VersionNum) -> Result<Vec<PageRow>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {RELEASE}, p.document FROM krate AS k JOIN release AS r ON r.krate_id = k.id
+            "SELECT {RELEASE}, p.document, {WAITING} FROM krate AS k JOIN release AS r ON r.krate_id = k.id
              LEFT JOIN provenance AS p ON p.release_id = r.id
              WHERE k.canonical = ? AND r.num = ? ORDER BY r.generation"
         )))
@@ -40,7 +44,7 @@ impl Pages for SqliteStore {
 
     async fn pages_of(&self, releases: &[ReleaseId]) -> Result<Vec<PageRow>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {RELEASE}, p.document FROM release AS r JOIN krate AS k ON k.id = r.krate_id
+            "SELECT {RELEASE}, p.document, {WAITING} FROM release AS r JOIN krate AS k ON k.id = r.krate_id
              LEFT JOIN provenance AS p ON p.release_id = r.id
              WHERE r.id IN (SELECT value FROM json_each(?))"
         )))
@@ -139,7 +143,7 @@ impl SqliteStore {
 fn page_row(row: &SqliteRow) -> Result<PageRow, StoreError> {
     let document: Option<String> = get(row, "document")?;
     let held = document.map(|text| parsed::<ProvenanceRow>(&text, "provenance row")).transpose()?;
-    Ok(PageRow { release: release(row)?, row: held })
+    Ok(PageRow { release: release(row)?, row: held, is_waiting: get::<i64>(row, "is_waiting")? != 0 })
 }
 
 fn version_row(row: &SqliteRow) -> Result<VersionRow, StoreError> {

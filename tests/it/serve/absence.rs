@@ -56,9 +56,22 @@ fn a_release_that_nobody_looked_at_says_so() {
         let address = format!("/api/v1/{path}?per_page=3");
         assert_eq!(lab.get(&address).json()["pending"], 2, "{path}");
     }
+    // No place says that nothing is known while the match is due.
+    let row = lab.get("/api/v1/crates/alpha/1.1.0").json()["release"].clone();
+    assert_eq!(row["advisories"]["state"], "pending");
+    assert_eq!(row["badge"]["message"], "advisories not checked yet; not checked yet");
+    let listed = lab.get("/api/v1/crates/alpha").json();
+    let state = |row: &Value| row["advisories"]["state"].as_str().unwrap().to_owned();
+    let states: Vec<_> = listed["releases"].as_array().unwrap().iter().map(state).collect();
+    assert_eq!(states, ["pending", "affected"], "what covers a release stands until another match says otherwise");
+    assert!(!lab.get("/badges/alpha/1.1.0.svg").text().contains("no advisories known"));
+    assert!(!lab.get("/crates/alpha/1.1.0").text().contains("no advisories known"));
+    let shown = home.json(&["show", "alpha@1.1.0"]);
+    assert_eq!(state(&shown["releases"][0]), "pending");
     let package = lab.get("/packages/Alpha.json").json();
     let states = package[0]["affected"][0]["database_specific"]["versions"].as_array().unwrap();
-    assert!(states.len() == 2 && states.iter().all(|state| state["state"] == "pending"), "{package}");
+    let states: Vec<_> = states.iter().map(|state| &state["state"]).collect();
+    assert_eq!(states, ["affected", "pending"], "{package}");
 }
 
 #[test]

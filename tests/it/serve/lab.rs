@@ -135,6 +135,10 @@ impl Rules for TheRules {
         publish::RULES
     }
 
+    fn awaiting_match(&self, row: ProvenanceRow) -> ProvenanceRow {
+        publish::awaiting_match(row)
+    }
+
     fn unwritten(&self, release: &Release, now: Timestamp) -> ProvenanceRow {
         let facts = Facts {
             release,

@@ -1,7 +1,9 @@
 //! `provenance show`: every column of the contract, for all releases of a crate or those of one number.
 
+use std::collections::HashSet;
+
 use publish::{DownloadState, Facts, MatchState, SourceState};
-use schema::{Clock as _, ProvenanceRow, Release, Timestamp};
+use schema::{Clock as _, ProvenanceRow, Release, ReleaseId, Step, Timestamp};
 use serde_json::json;
 use store::Store;
 
@@ -57,12 +59,24 @@ pub(crate) async fn rows_of(store: &dyn Store, subject: &Subject) -> anyhow::Res
     rows_of_releases(store, &subject.releases(store).await?).await
 }
 
-/// The rows of these releases, one for each.
+/// The rows of these releases, one for each. One that waits to be matched or published anew is not said to be without advisories.
 pub(crate) async fn rows_of_releases(store: &dyn Store, releases: &[Release]) -> anyhow::Result<Vec<ProvenanceRow>> {
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
     let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
-    let row = |release: &Release| written.remove(&release.id).unwrap_or_else(|| unwritten(release, SystemClock.now()));
+    let waiting = waiting(store, &ids).await?;
+    let row = |release: &Release| match written.remove(&release.id) {
+        Some(row) if waiting.contains(&release.id) => publish::awaiting_match(row),
+        Some(row) => row,
+        None => unwritten(release, SystemClock.now()),
+    };
     Ok(releases.iter().map(row).collect())
+}
+
+/// Which of these releases wait to be matched or published anew.
+pub(crate) async fn waiting(store: &dyn Store, releases: &[ReleaseId]) -> anyhow::Result<HashSet<ReleaseId>> {
+    let mut marks = store.open_marks(releases, Step::Match).await?;
+    marks.extend(store.open_marks(releases, Step::Publish).await?);
+    Ok(marks.into_iter().map(|mark| mark.release).collect())
 }
 
 /// The row of a release whose first one is not written yet.

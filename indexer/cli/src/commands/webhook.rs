@@ -73,7 +73,7 @@ async fn add(store: &dyn Store, args: &WebhookArgs, settings: &Settings) -> anyh
         Some(after) => after,
         None => store.last_number().await?,
     };
-    let deed = begun(store, "webhook add", &webhook.url).await?;
+    let deed = begun(store, "webhook add", serve::shown_url(&webhook.url)).await?;
     let id = store.add_webhook(&webhook, after, SystemClock.now()).await?;
     ended(store, deed, Outcome::Done, &json!({ "id": id, "after": after })).await?;
     if settings.json {

@@ -74,6 +74,12 @@ pub fn checked_webhook(webhook: WebhookWrite) -> Result<WebhookWrite, WebhookErr
     Ok(webhook)
 }
 
+/// An address as the audit may keep it: what stands behind `?` is often a secret.
+#[must_use]
+pub fn shown_url(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
 pub(super) fn router() -> Router<Arc<Service>> {
     Router::new()
         .route("/api/v1/webhooks", get(list).post(add))
@@ -109,7 +115,7 @@ async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body)
     // Who has no hand on this machine gets no address inside its network.
     let webhook = WebhookWrite { url: new.url, secret, types: new.types, crates: new.crates, private: false };
     let webhook = checked_webhook(webhook).map_err(|why| ApiError::BadRequest(why.to_string()))?;
-    let deed = deed("webhook add", webhook.url.clone());
+    let deed = deed("webhook add", shown_url(&webhook.url).to_owned());
     service
         .deed(&headers, deed, async |_: &Staff| {
             let after = match new.after {

@@ -1,9 +1,7 @@
 //! The files of one crate, from what the tables say of it now.
 
-use std::collections::HashSet;
-
 use export::{ExportedFile, badge_svg, krate_document, krate_summary, shields};
-use schema::{AsOf, Badge, CanonicalName, ProvenanceRow, Step};
+use schema::{AsOf, Badge, CanonicalName, ProvenanceRow};
 use serde_json::Value;
 use store::Store;
 
@@ -53,15 +51,13 @@ fn badges(files: &mut Vec<(String, Vec<u8>)>, [svg, json]: [ExportedFile<'_>; 2]
 pub(super) async fn is_waiting(store: &dyn Store, name: &CanonicalName) -> anyhow::Result<bool> {
     let releases = store.releases(name).await?.unwrap_or_default();
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-    Ok(!store.open_marks(&ids, Step::Match).await?.is_empty())
+    Ok(!show::waiting(store, &ids).await?.is_empty())
 }
 
 /// The rows of a crate, in version order. A release that waits for its advisories is not shown as one without.
 async fn rows(store: &dyn Store, name: &CanonicalName) -> anyhow::Result<(Vec<ProvenanceRow>, bool)> {
     let releases = store.releases(name).await?.unwrap_or_default();
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-    let waiting: HashSet<_> = store.open_marks(&ids, Step::Match).await?.into_iter().map(|mark| mark.release).collect();
-    let rows = show::rows_of_releases(store, &releases).await?;
-    let shown = |(row, id): (ProvenanceRow, _)| if waiting.contains(&id) { publish::awaiting_match(row) } else { row };
-    Ok((rows.into_iter().zip(ids).map(shown).collect(), !waiting.is_empty()))
+    let is_waiting = !show::waiting(store, &ids).await?.is_empty();
+    Ok((show::rows_of_releases(store, &releases).await?, is_waiting))
 }

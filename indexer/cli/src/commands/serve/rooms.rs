@@ -25,6 +25,10 @@ impl Rules for OurRules {
         publish::RULES
     }
 
+    fn awaiting_match(&self, row: ProvenanceRow) -> ProvenanceRow {
+        publish::awaiting_match(row)
+    }
+
     fn unwritten(&self, release: &Release, now: Timestamp) -> ProvenanceRow {
         show::unwritten(release, now)
     }
