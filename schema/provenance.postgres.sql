@@ -396,16 +396,33 @@ CREATE VIEW provenance_v1 AS
     ('1970-01-01 00:00:00+00'::timestamp with time zone + ((r.deleted_at)::double precision * '00:00:00.000001'::interval)) AS deleted_at,
     p.checksum_state,
     p.verdict,
-    p.advisory_state,
+        CASE
+            WHEN w.is_waiting THEN 'pending'::text
+            ELSE p.advisory_state
+        END AS advisory_state,
     p.worst_kind,
     p.worst_severity,
     p.badge_label,
-    p.badge_message,
-    p.badge_tone,
-    p.document,
+        CASE
+            WHEN w.is_waiting THEN replace(p.badge_message, 'no advisories known'::text, 'advisories not checked yet'::text)
+            ELSE p.badge_message
+        END AS badge_message,
+        CASE
+            WHEN (w.is_waiting AND (p.badge_tone = 'good'::text)) THEN 'neutral'::text
+            ELSE p.badge_tone
+        END AS badge_tone,
+        CASE
+            WHEN w.is_waiting THEN replace(replace(replace(p.document, '"state":"none-known"'::text, '"state":"pending"'::text), 'no advisories known'::text, 'advisories not checked yet'::text), '"tone":"good"'::text, '"tone":"neutral"'::text)
+            ELSE p.document
+        END AS document,
     p.rules,
     ('1970-01-01 00:00:00+00'::timestamp with time zone + ((p.checked_at)::double precision * '00:00:00.000001'::interval)) AS checked_at,
     ('1970-01-01 00:00:00+00'::timestamp with time zone + ((p.changed_at)::double precision * '00:00:00.000001'::interval)) AS changed_at
-   FROM ((provenance p
+   FROM (((provenance p
      JOIN release r ON ((r.id = p.release_id)))
-     JOIN krate k ON ((k.id = r.krate_id)));
+     JOIN krate k ON ((k.id = r.krate_id)))
+     JOIN ( SELECT p_1.release_id,
+            ((p_1.advisory_state = 'none-known'::text) AND (EXISTS ( SELECT 1
+                   FROM due d
+                  WHERE ((d.release_id = p_1.release_id) AND (d.step = ANY (ARRAY['match'::text, 'publish'::text])))))) AS is_waiting
+           FROM provenance p_1) w ON ((w.release_id = p.release_id)));

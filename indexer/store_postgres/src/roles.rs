@@ -66,7 +66,17 @@ impl PostgresStore {
             .failing_on(self, "look for the job queue")
     }
 
+    /// A server only warns a user who may not grant, and grants nothing; here it is an error.
     async fn grant(&self, statements: &[String]) -> Result<(), StoreError> {
+        let is_owner: bool =
+            sqlx::query_scalar("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'release'::regclass")
+                .fetch_one(&self.pool)
+                .await
+                .failing_on(self, "ask who owns the tables")?;
+        if !is_owner {
+            let reason = "only the owner of its tables may grant rights to them".to_owned();
+            return Err(StoreError::Denied { address: self.address(), reason });
+        }
         let mut transaction = self.begin().await?;
         for statement in statements {
             transaction.execute(AssertSqlSafe(statement.clone())).await.failing_on(self, "grant rights")?;

@@ -39,7 +39,7 @@ fn a_crate_that_is_not_known_is_404_and_says_what_is() {
 #[test]
 fn a_release_that_nobody_looked_at_says_so() {
     let home = indexed();
-    let lab = Lab::new(&home, ServeOptions::default());
+    let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
     let unchecked = lab.get("/api/v1/crates/alpha/1.1.0").json();
     let row = &unchecked["release"];
     assert_eq!((&row["checksum_state"], &row["source"]["verdict"]), (&json!("unchecked"), &json!("unchecked")));

@@ -11,7 +11,7 @@ use schema::Timestamp;
 use crate::git::diff::FileDiff;
 use crate::git::trees::Trees;
 use crate::git::{ChangedFile, GitOptions, History};
-use crate::many::on_every_core;
+use crate::many::{n_cores, on_every_core};
 use crate::{FollowError, Quarantined};
 
 /// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
@@ -26,6 +26,8 @@ pub(super) const ARCHIVE: &str = "refs/heads/archive/";
 pub(super) struct IndexRepository {
     repository: Repository,
     trees: RefCell<Trees>,
+    /// For other threads, one each, kept from one batch to the next: opening one reads the configuration and maps the packs.
+    handles: RefCell<Vec<IndexRepository>>,
 }
 
 /// What the walk needs of a commit.
@@ -41,11 +43,15 @@ impl IndexRepository {
         let no_search = RepositoryOpenFlags::NO_SEARCH;
         let repository = Repository::open_ext(path, no_search, &[] as &[&Path])
             .map_err(|source| git_error(format!("open the repository {}", path.display()), source))?;
-        Ok(Self { repository, trees: RefCell::default() })
+        Ok(Self::over(repository))
     }
 
     pub(super) fn open_clone(path: &Path) -> Result<Self, FollowError> {
-        Ok(Self { repository: git_transport::open_or_init_bare(path)?, trees: RefCell::default() })
+        Ok(Self::over(git_transport::open_or_init_bare(path)?))
+    }
+
+    fn over(repository: Repository) -> Self {
+        Self { repository, trees: RefCell::default(), handles: RefCell::default() }
     }
 
     /// Fetches what these refspecs name, with all of its past.
@@ -160,7 +166,11 @@ impl IndexRepository {
         if files.len() < MANY {
             return files.iter().map(|file| ask(self, file)).collect();
         }
-        on_every_core(files, || Self::open(self.path()), |handle, file| ask(handle, file))
+        let mut handles = self.handles.borrow_mut();
+        while handles.len() < n_cores() {
+            handles.push(Self::open(self.path())?);
+        }
+        on_every_core(files, &mut handles, |handle, file| ask(handle, file))
     }
 
     fn read(&self, file: &FileDiff) -> Result<ChangedFile, FollowError> {
