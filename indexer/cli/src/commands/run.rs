@@ -41,8 +41,6 @@ pub(crate) async fn run(args: RunArgs, settings: &Settings) -> anyhow::Result<Ex
     let quiet: Arc<dyn Progress> = Arc::new(queue::Quiet);
     let engine = opening::engine(settings, Arc::clone(&store), agent, Some(rereads), quiet, sources).await?;
     // What the index said last time holds until it is asked.
-    let known = store.source(watched.address()).await?.and_then(|source| source.download);
-    engine.fetch_from(known.as_deref());
     engine.fetch_as_stored(Some(watched.address()));
     let chore = Arc::new(Advisories { settings: settings.clone(), store: Arc::clone(&store) });
     progress.note(&format!("following {}; SIGTERM or Ctrl-C stops", crate::text::shown(watched.address())));

@@ -61,6 +61,14 @@ pub(crate) async fn rows_of(store: &dyn Store, subject: &Subject) -> anyhow::Res
 
 /// The rows of these releases, one for each. One that waits to be matched or published anew is not said to be without advisories.
 pub(crate) async fn rows_of_releases(store: &dyn Store, releases: &[Release]) -> anyhow::Result<Vec<ProvenanceRow>> {
+    Ok(rows_and_waiting(store, releases).await?.0)
+}
+
+/// The same, and whether any of them waits.
+pub(crate) async fn rows_and_waiting(
+    store: &dyn Store,
+    releases: &[Release],
+) -> anyhow::Result<(Vec<ProvenanceRow>, bool)> {
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
     let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
     let waiting = waiting(store, &ids).await?;
@@ -69,7 +77,7 @@ pub(crate) async fn rows_of_releases(store: &dyn Store, releases: &[Release]) ->
         Some(row) => row,
         None => unwritten(release, SystemClock.now()),
     };
-    Ok(releases.iter().map(row).collect())
+    Ok((releases.iter().map(row).collect(), !waiting.is_empty()))
 }
 
 /// Which of these releases wait to be matched or published anew.

@@ -19,9 +19,10 @@ pub(crate) async fn run(until_idle: bool, no_source: bool, settings: &Settings) 
     let deliveries = opening::deliveries(settings, Arc::clone(&store))?;
     let outcome = if until_idle {
         let outcome = engine.run_until_idle(&stop).await;
-        // What came of the work is told as well; a subscriber that fails is told later, by whoever runs then.
-        deliveries.round().await?;
-        outcome
+        // What came of the work is told as well; a subscriber that fails is told later, by whoever runs then. How the work
+        // ended is not lost over it.
+        let told = deliveries.round().await;
+        outcome.and(told.map(drop))
     } else {
         let ended = stop.child_token();
         let work = async {

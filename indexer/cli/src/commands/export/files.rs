@@ -57,7 +57,5 @@ pub(super) async fn is_waiting(store: &dyn Store, name: &CanonicalName) -> anyho
 /// The rows of a crate, in version order. A release that waits for its advisories is not shown as one without.
 async fn rows(store: &dyn Store, name: &CanonicalName) -> anyhow::Result<(Vec<ProvenanceRow>, bool)> {
     let releases = store.releases(name).await?.unwrap_or_default();
-    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-    let is_waiting = !show::waiting(store, &ids).await?.is_empty();
-    Ok((show::rows_of_releases(store, &releases).await?, is_waiting))
+    show::rows_and_waiting(store, &releases).await
 }
