@@ -174,6 +174,22 @@ fn a_mark_is_delivered_once_and_again_after_its_lease() {
 }
 
 #[test]
+fn a_mark_given_back_is_delivered_again_when_it_may_be_and_has_spent_no_try() {
+    on_every_backend(|store| async move {
+        one_release(store.as_ref()).await;
+        let first = taken(store.as_ref(), Step::Match).await;
+        let soon = LATER.plus_seconds(5);
+        store.give_back(&first, Step::Match, soon).await.unwrap();
+        assert_eq!(taken(store.as_ref(), Step::Match).await, []);
+        assert_eq!(store.deliver(Step::Match, soon, soon.plus_seconds(60), 9).await.unwrap(), first);
+        // Marked anew in between, it is somebody else's to give back.
+        store.mark(&[first[0].release], Step::Match, Priority::FRESH, NOW).await.unwrap();
+        store.give_back(&first, Step::Match, soon).await.unwrap();
+        assert_eq!(taken(store.as_ref(), Step::Match).await.len(), 1);
+    });
+}
+
+#[test]
 fn a_late_result_is_void() {
     on_every_backend(|store| async move {
         let (_, release) = one_release(store.as_ref()).await;

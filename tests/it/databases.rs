@@ -94,7 +94,20 @@ pub(crate) fn postgres() -> Option<Database> {
     Some(waiting(async || server.database().await.unwrap()))
 }
 
-/// The same for a run that is about PostgreSQL: without a server it fails.
+/// A server that a test has to itself, with a database on it. `None`: its programs are not on this machine.
+pub(crate) fn own_postgres() -> Option<(Arc<Server>, Database)> {
+    let found = waiting(async || Server::own(&programs()).await.unwrap());
+    let Some(server) = found else {
+        let why = "no initdb and postgres to start a server with: install PostgreSQL";
+        assert!(variable("CI").is_none_or(|value| value != "true"), "{why}");
+        skip(why);
+        return None;
+    };
+    let database = waiting(async || server.database().await.unwrap());
+    Some((server, database))
+}
+
+/// As [`postgres`] for a run that is about PostgreSQL: without a server it fails.
 pub(crate) fn demanded_postgres() -> Arc<Database> {
     Arc::new(postgres().expect("PROVENANCE_TEST_DATABASE asks for PostgreSQL, and there is none"))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fixtures::{AdvisoryBuilder, CrateFile, World};
 use serde_json::Value;
-use store_postgres::scratch::Database;
+use store_postgres::scratch::{Database, Server};
 
 use crate::databases::{self, Kind, Memory};
 
@@ -34,6 +34,22 @@ impl Home {
     pub(crate) fn on_server() -> Option<Self> {
         let database = databases::postgres()?;
         Some(Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)) })
+    }
+
+    /// One whose database is on a server of its own.
+    pub(crate) fn on_own_server() -> Option<(Self, Arc<Server>)> {
+        let (server, database) = databases::own_postgres()?;
+        Some((Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)) }, server))
+    }
+
+    /// Moves the tables of a database on a server of its own into a new folder.
+    pub(crate) fn move_database(&self, folder: &Path) {
+        self.server_database.as_ref().unwrap().move_to(folder).unwrap();
+    }
+
+    /// One whose database is a file in this folder.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self { folder: tempfile::tempdir_in(folder).unwrap(), server_database: None }
     }
 
     /// Another home of the same database, as on another machine.

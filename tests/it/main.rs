@@ -44,6 +44,8 @@ mod followers;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hostile;

@@ -1,11 +1,16 @@
 //! Many processes on one database: they share the work, one follows, and what a killed one had is done by another.
 
-use std::process::Child;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fixtures::{GitIndex, RegistryServer, World};
+use fixtures::source_repo::text;
+use fixtures::{CrateFile, GitIndex, RegistryServer, SourceRepo, World, git_server};
 use schema::{ReleaseId, Timestamp};
 
-use crate::harness::{Home, archive, small_world};
+use crate::harness::{Home, archive, skip, small_world};
 use crate::running::{Running, has_state, is_idle};
 
 const KRATES: usize = 12;
@@ -19,9 +24,13 @@ fn world() -> World {
 
 /// A database that knows every crate and has fetched none of its archives, with all of them due.
 fn everything_due(server: &RegistryServer) -> Option<Home> {
+    all_due(&world(), server)
+}
+
+fn all_due(world: &World, server: &RegistryServer) -> Option<Home> {
     let home = Home::on_server()?;
     let path = home.path().join("index.git");
-    GitIndex::create(&path).unwrap().commit(&world(), Some(&server.download_url()), "all").unwrap();
+    GitIndex::create(&path).unwrap().commit(world, Some(&server.download_url()), "all").unwrap();
     home.json(&["--index", path.to_str().unwrap(), "follow", "--once", "--from", "start"]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -134,4 +143,106 @@ fn a_process_outlives_its_connections() {
         running.until(&["show", "alpha"], |answer| has_state(answer, num, "ok"));
     }
     assert_eq!(running.stop(), Some(0));
+}
+
+/// Two crates of one repository.
+fn of_one_repository() -> World {
+    ["one", "two"].into_iter().fold(World::new(), |world, name| {
+        let manifest =
+            format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nrepository = \"https://forge.test/o/both\"\n");
+        let archive = CrateFile::with_manifest(name, "1.0.0", &manifest).build().unwrap();
+        world.publish(name, "1.0.0", "2026-08-01T00:00:00Z", archive)
+    })
+}
+
+/// A server of repositories that never answers its first request, with the count of what it was asked.
+fn silent_at_first(root: &Path) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (count, root) = (Arc::clone(&asked), root.to_owned());
+    let url = git_server::listen(move |request| {
+        if count.fetch_add(1, Ordering::SeqCst) == 0 {
+            std::mem::forget(request);
+        } else {
+            let _ = git_server::backend(&root, request);
+        }
+    });
+    (url.unwrap(), asked)
+}
+
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_repository_is_looked_at_by_one_machine_at_a_time_and_by_the_next_when_that_dies() {
+    if !git_server::has_git() {
+        return skip("no git to serve a repository with");
+    }
+    let world = of_one_repository();
+    let server = world.serve().unwrap();
+    let Some(home) = all_due(&world, &server) else { return };
+    let root = home.path().join("forge");
+    std::fs::create_dir_all(root.join("o/both")).unwrap();
+    let repo = SourceRepo::create(&root.join("o/both")).unwrap();
+    repo.commit("main", &[("src/lib.rs", text("//! A library.\n"))], 1_780_000_000).unwrap();
+    let (url, asked) = silent_at_first(&root);
+    let mirrors = format!("[[mirror]]\nfrom = \"https://forge.test/{{all}}\"\nto = \"{url}/{{all}}\"\n");
+    // Two machines: each has archives and copies of repositories of its own.
+    let other = home.beside();
+    for home in [&home, &other] {
+        home.write("mirrors.toml", &mirrors);
+    }
+    let args = ["work", "--mirrors", "mirrors.toml", "-vv"];
+    server.fault("/dl/two/1.0.0", &fixtures::Fault::Hang, 1);
+    let mut stuck = home.start(&args);
+    while asked.load(Ordering::SeqCst) == 0 {
+        assert!(stuck.try_wait().unwrap().is_none(), "it ended too soon");
+        std::thread::yield_now();
+    }
+    // It holds the repository, and moves no more: whatever else is due is the other's.
+    signal(&stuck, "-STOP");
+    home.execute("UPDATE due SET delivered_until = NULL, delivered_to = NULL WHERE step = 'download'");
+    let log = other.path().join("log");
+    let child = other.command(&args).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let mut worker = Running::of(&other, child);
+    worker.until(&["show", "two"], |_| {
+        std::fs::read_to_string(&log).unwrap().contains("another process has it under way")
+    });
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    stuck.kill().unwrap();
+    stuck.wait().unwrap();
+    for name in ["one", "two"] {
+        worker.until(&["show", name], |answer| {
+            answer["releases"][0]["source"]["repository"] == "https://forge.test/o/both"
+        });
+    }
+    assert!(asked.load(Ordering::SeqCst) > 1);
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn a_server_that_crashes_in_the_middle_loses_nothing_and_repeats_nothing() {
+    let server = small_world().serve().unwrap();
+    let Some((home, postgres)) = Home::on_own_server() else { return };
+    let path = home.path().join("index.git");
+    let mut index = GitIndex::create(&path).unwrap();
+    index.commit(&small_world(), Some(&server.download_url()), "a").unwrap();
+    let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--poll", "1", "--no-source"];
+    let mut running = Running::of(&home, home.start(&args));
+    running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    let mut world = small_world();
+    let nums = ["1.2.0", "1.3.0", "1.4.0"];
+    for num in nums {
+        world = world.publish("alpha", num, "2026-08-20T07:15:00Z", archive("alpha", num));
+        server.set_world(world.clone());
+        index.commit(&world, Some(&server.download_url()), num).unwrap();
+        postgres.restart().unwrap();
+        running.until(&["show", "alpha"], |answer| has_state(answer, num, "ok"));
+    }
+    running.until(&["status"], is_idle);
+    assert_eq!(running.stop(), Some(0));
+    let changes = home.json(&["changes"]);
+    let of_alpha = changes["changes"].as_array().unwrap().iter().filter(|change| change["name"] == "alpha");
+    let told: Vec<_> = of_alpha.map(|change| change["num"].clone()).collect();
+    assert_eq!(told, ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"]);
 }

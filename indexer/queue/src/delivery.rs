@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::QueueError;
 use crate::delivery::server::ServerQueues;
-use crate::engine::Engine;
 use crate::job::Job;
 
 mod file;
@@ -34,8 +33,9 @@ pub(crate) struct Lane {
 pub(crate) const LANES: [Lane; 5] = [
     Lane { step: Step::Download, batch: 1, at_once: 8 },
     Lane { step: Step::Inspect, batch: 1, at_once: 2 },
-    // One job per repository, however many releases it has: opened once, indexed once.
-    Lane { step: Step::Verify, batch: 200, at_once: 2 },
+    // One job per repository, however many of the releases are its: opened once, indexed once. No more are taken than can be
+    // looked at before their delivery ends.
+    Lane { step: Step::Verify, batch: 25, at_once: 2 },
     Lane { step: Step::Match, batch: 500, at_once: 1 },
     Lane { step: Step::Publish, batch: 500, at_once: 1 },
 ];
@@ -69,6 +69,12 @@ pub async fn prepare_jobs(url: &str, store: &dyn Store) -> Result<(), QueueError
     Ok(())
 }
 
+/// Who answers the jobs that are delivered.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// Does what the job asks for; what goes wrong is its own affair.
+    fn answer(self: Arc<Self>, job: Job) -> impl Future<Output = ()> + Send;
+}
+
 /// The jobs, and a way to put some there.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivery {
@@ -93,26 +99,26 @@ impl Delivery {
     }
 
     /// Runs the workers of every lane until `stop`.
-    pub(crate) async fn work(&self, engine: Arc<Engine>, stop: CancellationToken) -> Result<(), QueueError> {
+    pub(crate) async fn work<A: Answers>(&self, answers: Arc<A>, stop: CancellationToken) -> Result<(), QueueError> {
         let mut monitor = Monitor::new().should_restart(|_, _| true);
         for lane in LANES {
-            let engine = Arc::clone(&engine);
+            let answers = Arc::clone(&answers);
             monitor = match self.clone() {
                 Self::File(pool) => monitor.register(move |_| {
                     WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
                         .backend(file::storage(&pool, lane.step).poll_with_interval(file::POLL))
-                        .data(Arc::clone(&engine))
+                        .data(Arc::clone(&answers))
                         .concurrency(lane.at_once)
                         .parallelize(tokio::spawn)
-                        .build(handle)
+                        .build(handle::<A>)
                 }),
                 Self::Server(queues) => monitor.register(move |_| {
                     WorkerBuilder::new(queues.worker(lane.step))
                         .backend(queues.storage(lane.step).poll_with_interval(server::POLL))
-                        .data(Arc::clone(&engine))
+                        .data(Arc::clone(&answers))
                         .concurrency(lane.at_once)
                         .parallelize(tokio::spawn)
-                        .build(handle)
+                        .build(handle::<A>)
                 }),
             };
         }
@@ -125,8 +131,8 @@ impl Delivery {
 }
 
 /// Never an error: the engine writes failures into the marks, where the next sweep finds them.
-async fn handle(job: Job, engine: Data<Arc<Engine>>) -> Result<(), BoxDynError> {
-    engine.handle(job).await;
+async fn handle<A: Answers>(job: Job, answers: Data<Arc<A>>) -> Result<(), BoxDynError> {
+    Arc::clone(&answers).answer(job).await;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! The engine: sweeps due marks into jobs, answers jobs with handlers, and knows when there is nothing left to do.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use download::{Address, Blobs, DownloadLimits};
@@ -17,9 +17,10 @@ use tracing::{debug, error, warn};
 
 use crate::blocking::panic_words;
 use crate::database::Known;
-use crate::delivery::{Delivery, JobsAt, LANES, Lane};
+use crate::delivery::{Answers, Delivery, JobsAt, LANES, Lane};
 use crate::job::Job;
 use crate::running::Rereads;
+use crate::steps::Turns;
 use crate::{Progress, QueueError, Retries, steps};
 
 /// How long a delivery may stay unanswered before it is made again.
@@ -36,6 +37,9 @@ const LOST_SECONDS: i64 = 5;
 
 /// How often jobs that came to their end are forgotten.
 const PRUNE_SECONDS: i64 = 600;
+
+/// So many jobs are ready for each worker of a lane.
+const JOBS_A_WORKER: usize = 8;
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,32 @@ enum Stored {
     Newest,
 }
 
+/// How many jobs of each step this process has taken and not answered.
+#[derive(Default)]
+struct UnderWay(Mutex<BTreeMap<Step, usize>>);
+
+impl UnderWay {
+    fn of(&self, step: Step) -> usize {
+        self.held().get(&step).copied().unwrap_or_default()
+    }
+
+    fn is_any(&self) -> bool {
+        self.held().values().any(|&jobs| jobs > 0)
+    }
+
+    fn add(&self, step: Step) {
+        *self.held().entry(step).or_default() += 1;
+    }
+
+    fn remove(&self, step: Step) {
+        self.held().entry(step).and_modify(|jobs| *jobs = jobs.saturating_sub(1));
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Step, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The pipeline at work.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
@@ -92,11 +122,12 @@ pub struct Engine {
     pub(crate) reader: Option<Arc<dyn Rereads>>,
     pub(crate) known: tokio::sync::RwLock<Option<Arc<Known>>>,
     delivery: Delivery,
-    under_way: AtomicUsize,
+    under_way: UnderWay,
     answered: Notify,
     fatal: Mutex<Option<QueueError>>,
     /// Failures that could not be noted, because the database was away; they are noted when it is back.
     unwritten: Mutex<Vec<(Step, Mark, Postponed)>>,
+    pub(crate) turns: Turns,
 }
 
 impl Engine {
@@ -127,10 +158,11 @@ impl Engine {
             reader,
             known: tokio::sync::RwLock::default(),
             delivery,
-            under_way: AtomicUsize::new(0),
+            under_way: UnderWay::default(),
             answered: Notify::new(),
             fatal: Mutex::default(),
             unwritten: Mutex::default(),
+            turns: Turns::default(),
         }))
     }
 
@@ -268,22 +300,23 @@ impl Engine {
         }
     }
 
-    /// Turns marks that are due into jobs. A lane is never filled far beyond what it can carry, so that an
-    /// interruption leaves little behind and urgent marks are not queued behind many others.
+    /// Turns marks that are due into jobs. A lane is never filled far beyond what it can carry, so that an interruption leaves
+    /// little behind, urgent marks are not queued behind many others, and other processes find something to do.
     async fn sweep(&self, lanes: &[Lane]) -> Result<usize, QueueError> {
         let now = self.clock.now();
         let until = now.plus_seconds(DELIVERY_LEASE_SECONDS);
         let mut delivered = 0;
         for &lane in lanes {
-            let room = lane.at_once * 8;
-            let limit = lane.batch.saturating_mul(u32::try_from(room).unwrap_or(u32::MAX)).min(4000);
-            if self.under_way.load(Ordering::Relaxed) > room * LANES.len() {
+            let (room, held) = (lane.at_once * JOBS_A_WORKER, self.under_way.of(lane.step));
+            // Not one by one: a look at the marks costs as much for one as for many.
+            if held > room / 2 {
                 continue;
             }
+            let limit = lane.batch.saturating_mul(u32::try_from(room - held).unwrap_or(u32::MAX)).min(4000);
             let marks = self.store.deliver(lane.step, now, until, limit).await?;
             delivered += marks.len();
             for some in self.jobs_of(lane, &marks).await? {
-                self.under_way.fetch_add(1, Ordering::Relaxed);
+                self.under_way.add(lane.step);
                 self.delivery.push(Job::new(lane.step, &some)).await?;
             }
         }
@@ -315,7 +348,7 @@ impl Engine {
     }
 
     async fn is_idle(&self, lanes: &[Lane]) -> Result<bool, QueueError> {
-        if self.under_way.load(Ordering::Relaxed) > 0 {
+        if self.under_way.is_any() {
             return Ok(false);
         }
         let steps: Vec<_> = lanes.iter().map(|lane| lane.step).collect();
@@ -329,7 +362,7 @@ impl Engine {
         let patience = tokio::time::sleep(Duration::from_secs(5));
         tokio::pin!(patience);
         loop {
-            if self.under_way.load(Ordering::Relaxed) == 0 {
+            if !self.under_way.is_any() {
                 return;
             }
             tokio::select! {
@@ -339,22 +372,7 @@ impl Engine {
         }
     }
 
-    /// Answers one job. Failures go into the marks; only those that concern every job stop the run.
-    pub(crate) async fn handle(self: &Arc<Self>, job: Job) {
-        let marks = job.marks();
-        let outcome = AssertUnwindSafe(self.answer(job.step, &marks)).catch_unwind().await;
-        let outcome = outcome.unwrap_or_else(|panic| {
-            Err(QueueError::Panicked { what: job.step.as_str(), reason: panic_words(panic.as_ref()) })
-        });
-        if let Err(failure) = outcome {
-            self.note_failure(job.step, &marks, failure).await;
-        }
-        self.progress.advance(marks.len() as u64, job.step.as_str());
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.answered.notify_waiters();
-    }
-
-    async fn answer(self: &Arc<Self>, step: Step, marks: &[Mark]) -> Result<(), QueueError> {
+    async fn do_step(self: &Arc<Self>, step: Step, marks: &[Mark]) -> Result<(), QueueError> {
         match (step, marks) {
             (Step::Download, [mark]) if self.may_start(*mark, step).await? => steps::download(self, *mark).await,
             (Step::Inspect, [mark]) if self.may_start(*mark, step).await? => steps::inspect(self, *mark).await,
@@ -406,6 +424,23 @@ impl Engine {
 
     fn stop_with(&self, failure: QueueError) {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+}
+
+impl Answers for Engine {
+    /// Failures go into the marks; only those that concern every job stop the run.
+    async fn answer(self: Arc<Self>, job: Job) {
+        let marks = job.marks();
+        let outcome = AssertUnwindSafe(self.do_step(job.step, &marks)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|panic| {
+            Err(QueueError::Panicked { what: job.step.as_str(), reason: panic_words(panic.as_ref()) })
+        });
+        if let Err(failure) = outcome {
+            self.note_failure(job.step, &marks, failure).await;
+        }
+        self.progress.advance(marks.len() as u64, job.step.as_str());
+        self.under_way.remove(job.step);
+        self.answered.notify_waiters();
     }
 }
 

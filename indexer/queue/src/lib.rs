@@ -11,6 +11,8 @@ mod following;
 mod job;
 mod judging;
 mod matching;
+#[cfg(feature = "measure")]
+pub mod measure;
 mod progress;
 mod reading;
 mod retries;

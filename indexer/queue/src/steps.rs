@@ -10,4 +10,4 @@ pub(crate) use download::download;
 pub(crate) use inspect::inspect;
 pub(crate) use match_advisories::match_advisories;
 pub(crate) use publish::publish;
-pub(crate) use verify::{by_repository, summary, verify};
+pub(crate) use verify::{Turns, by_repository, summary, verify};

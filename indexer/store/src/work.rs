@@ -40,6 +40,16 @@ pub trait Work {
     /// database to itself there are none.
     async fn forget_lost_deliveries(&self) -> Result<u64, StoreError>;
 
+    /// Gives marks back undone, to be delivered again from `at` on; no try is spent.
+    async fn give_back(&self, marks: &[Mark], step: Step, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Takes the lock on a repository among all processes on this database, wherever they run, and says whether it is ours.
+    /// It ends with the process, however that dies. A process that has it may take it again, and frees it as often.
+    async fn lock_repository(&self, repository: &str) -> Result<bool, StoreError>;
+
+    /// Frees it.
+    async fn unlock_repository(&self, repository: &str) -> Result<(), StoreError>;
+
     /// Notes that a handler starts on a mark. Returns how often it was started without an outcome, this time
     /// included, or `None` when the mark is gone or another one.
     async fn start(&self, mark: Mark, step: Step) -> Result<Option<u32>, StoreError>;

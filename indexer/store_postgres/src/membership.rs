@@ -11,6 +11,9 @@ use crate::SESSION;
 /// looks for it.
 const LOCKS: i32 = 0x7072_6f76;
 
+/// The same for repositories: "repo", and a hash of the repository's key. Two with one hash wait for each other, no worse.
+const REPOSITORIES: i32 = 0x7265_706f;
+
 /// This process among those that share the database; it joins when it takes its first delivery.
 pub(crate) struct Membership {
     options: PgConnectOptions,
@@ -41,6 +44,35 @@ impl Membership {
             *held = None;
         }
         outcome
+    }
+
+    /// Takes the lock on a repository; whoever holds it loses it with this connection.
+    pub(crate) async fn lock(&self, repository: &str) -> Result<bool, sqlx::Error> {
+        self.with(async |member| {
+            sqlx::query_scalar("SELECT pg_try_advisory_lock($1, hashtext($2))")
+                .bind(REPOSITORIES)
+                .bind(repository)
+                .fetch_one(&mut member.connection)
+                .await
+        })
+        .await
+    }
+
+    /// Frees it; a lock that went with an earlier connection is free already.
+    pub(crate) async fn unlock(&self, repository: &str) -> Result<(), sqlx::Error> {
+        self.with(async |member| {
+            sqlx::query(
+                "SELECT pg_advisory_unlock($1, hashtext($2)) FROM pg_locks
+                 WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = $1::bigint::oid
+                 AND objid = (hashtext($2)::bigint & 4294967295)::oid LIMIT 1",
+            )
+            .bind(REPOSITORIES)
+            .bind(repository)
+            .execute(&mut member.connection)
+            .await
+        })
+        .await
+        .map(drop)
     }
 
     async fn joined(&self) -> Result<MutexGuard<'_, Option<Member>>, sqlx::Error> {

@@ -2,13 +2,13 @@
 //! Behind the feature `scratch`; the product has none of it.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -23,16 +23,18 @@ const PREFIX: &str = "provenance_test";
 const USUAL: [&str; 2] = ["postgres://127.0.0.1:5432/postgres", "postgres://postgres@127.0.0.1:5432/postgres"];
 /// The user nobody: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
-/// Starts the server and ends it when the standard input ends, which it does however this process dies.
-const WATCH: &str =
-    "\"$@\" >log 2>&1 & server=$!; echo started; read -r line; kill -INT $server; wait $server; rm -rf \"$PWD\"";
+/// Starts the server, cuts it off and starts it again at every line, and ends it when the standard input ends, which it does
+/// however this process dies.
+const WATCH: &str = "start() { \"$@\" >>log 2>&1 & server=$!; echo started; }; start \"$@\"; \
+     while read -r line; do kill -QUIT $server; wait $server; start \"$@\"; done; \
+     kill -INT $server; wait $server; rm -rf \"$PWD\"";
 
 /// A server with a template of an empty database that is up to date.
 pub struct Server {
     admin: String,
     template: String,
     count: AtomicU32,
-    cluster: Option<Cluster>,
+    cluster: Option<std::sync::Mutex<Cluster>>,
 }
 
 /// One database, dropped with this.
@@ -78,9 +80,8 @@ impl Server {
         if let Some(url) = named {
             return Self::prepare(url.to_owned(), None).await.map(Some);
         }
-        if let Some(programs) = folders.iter().find(|folder| folder.join("initdb").is_file()) {
-            let (cluster, url) = Cluster::start(programs).await?;
-            return Self::prepare(url, Some(cluster)).await.map(Some);
+        if let Some(server) = Self::own(folders).await? {
+            return Ok(Some(server));
         }
         for url in USUAL {
             if may_create(url).await {
@@ -88,6 +89,27 @@ impl Server {
             }
         }
         Ok(None)
+    }
+
+    /// One of our own from the programs in `folders`, shared with nobody. `None`: they are not there.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn own(folders: &[PathBuf]) -> Result<Option<Arc<Self>>, StoreError> {
+        let Some(programs) = folders.iter().find(|folder| folder.join("initdb").is_file()) else { return Ok(None) };
+        let (cluster, url) = Cluster::start(programs).await?;
+        Self::prepare(url, Some(cluster)).await.map(Some)
+    }
+
+    /// Cuts off a server of our own, as a crash does, and starts it again; does not wait until it answers.
+    ///
+    /// # Errors
+    /// When it is another one, or cannot be started.
+    pub fn restart(&self) -> Result<(), StoreError> {
+        let Some(cluster) = &self.cluster else {
+            return Err(cannot_start(std::io::Error::other("this server is not ours to restart")));
+        };
+        cluster.lock().unwrap_or_else(PoisonError::into_inner).restart().map_err(cannot_start)
     }
 
     /// A fresh database, up to date and empty.
@@ -116,7 +138,7 @@ impl Server {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let n = SERVERS.fetch_add(1, Ordering::Relaxed);
         let template = format!("{PREFIX}_{}_{n}", std::process::id());
-        let server = Self { admin, template, count: AtomicU32::new(0), cluster };
+        let server = Self { admin, template, count: AtomicU32::new(0), cluster: cluster.map(std::sync::Mutex::new) };
         server.drop_left_behind().await?;
         server.execute(&format!("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", server.template)).await?;
         PostgresStore::open(&server.url_of(&server.template)).await?.close().await;
@@ -182,6 +204,22 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Moves its tables into a new folder, on another disk perhaps. For a server of our own, and while nobody is connected.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or the server refuses.
+    pub fn move_to(&self, folder: &Path) -> Result<(), StoreError> {
+        fs::create_dir(folder).map_err(cannot_start)?;
+        if is_root().map_err(cannot_start)? {
+            chown(folder, Some(NOBODY), Some(NOBODY)).map_err(cannot_start)?;
+        }
+        let (admin, name) = (&self.server.admin, &self.name);
+        execute_now(admin, &format!("CREATE TABLESPACE {name} LOCATION '{}'", folder.display()))?;
+        execute_now(admin, &format!("ALTER DATABASE {name} SET TABLESPACE {name}"))
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         self.server.drop_database(&self.name);
@@ -190,10 +228,12 @@ impl Drop for Database {
 
 impl Cluster {
     async fn start(programs: &Path) -> Result<(Self, String), StoreError> {
-        let folder = std::env::temp_dir().join(format!("provenance-postgres-{}", std::process::id()));
+        static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+        let n = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("provenance-postgres-{}-{n}", std::process::id()));
         let data = folder.join("data");
         fs::create_dir_all(&data).map_err(cannot_start)?;
-        let is_root = fs::metadata("/proc/self").map_err(cannot_start)?.uid() == 0;
+        let is_root = is_root().map_err(cannot_start)?;
         if is_root {
             for folder in [&folder, &data] {
                 chown(folder, Some(NOBODY), Some(NOBODY)).map_err(cannot_start)?;
@@ -215,7 +255,7 @@ impl Cluster {
         if !made.status.success() {
             return Err(cannot_start(std::io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned())));
         }
-        let mut watcher = command(Path::new("/bin/sh"))
+        let watcher = command(Path::new("/bin/sh"))
             .args(["-c", WATCH, "sh"])
             .arg(programs.join("postgres"))
             .arg("-D")
@@ -230,10 +270,8 @@ impl Cluster {
             .process_group(0)
             .spawn()
             .map_err(cannot_start)?;
-        if let Some(said) = watcher.stdout.as_mut() {
-            said.read_exact(&mut [0; 8]).map_err(cannot_start)?;
-        }
-        let cluster = Self { watcher };
+        let mut cluster = Self { watcher };
+        cluster.hear().map_err(cannot_start)?;
         let url = format!("postgres://postgres@localhost/postgres?host={}", folder.display());
         for _ in 0..200 {
             if may_create(&url).await {
@@ -242,6 +280,17 @@ impl Cluster {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         Err(cannot_start(std::io::Error::other("it does not answer")))
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        if let Some(told) = self.watcher.stdin.as_mut() {
+            told.write_all(b"again\n")?;
+        }
+        self.hear()
+    }
+
+    fn hear(&mut self) -> io::Result<()> {
+        self.watcher.stdout.as_mut().map_or(Ok(()), |said| said.read_exact(&mut [0; "started\n".len()]))
     }
 }
 
@@ -267,6 +316,10 @@ fn execute_now(url: &str, statement: &str) -> Result<(), StoreError> {
         });
         thread.join().unwrap_or_else(|_| Err(cannot_start(std::io::Error::other("the thread panicked"))))
     })
+}
+
+fn is_root() -> io::Result<bool> {
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
 }
 
 async fn may_create(url: &str) -> bool {

@@ -94,6 +94,33 @@ impl Work for PostgresStore {
         self.forget(FORGET_LOST).await
     }
 
+    async fn give_back(&self, marks: &[Mark], step: Step, at: Timestamp) -> Result<(), StoreError> {
+        let (releases, tokens): (Vec<i64>, Vec<i64>) = marks.iter().map(|mark| (mark.release.0, mark.token)).unzip();
+        sqlx::query(
+            "UPDATE due SET delivered_until = $4, delivered_to = NULL
+             FROM unnest($2::bigint[], $3::bigint[]) AS held (release_id, token)
+             WHERE due.step = $1 AND due.release_id = held.release_id AND due.token = held.token",
+        )
+        .bind(step.as_str())
+        .bind(releases)
+        .bind(tokens)
+        .bind(at.as_micros())
+        .execute(&self.pool)
+        .await
+        .failing_on(self, "give marks back")?;
+        Ok(())
+    }
+
+    async fn lock_repository(&self, repository: &str) -> Result<bool, StoreError> {
+        let locked = self.membership.lock(repository).await;
+        locked.failing_on(self, "lock a repository")
+    }
+
+    async fn unlock_repository(&self, repository: &str) -> Result<(), StoreError> {
+        let unlocked = self.membership.unlock(repository).await;
+        unlocked.failing_on(self, "free a repository")
+    }
+
     async fn start(&self, mark: Mark, step: Step) -> Result<Option<u32>, StoreError> {
         let row = sqlx::query(
             "UPDATE due SET starts = starts + 1 WHERE release_id = $1 AND step = $2 AND token = $3 AND NOT dead

@@ -21,8 +21,9 @@ impl<T> Failing<T> for Result<T, sqlx::Error> {
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_NOTADB: u32 = 26;
-/// An extended code of `SQLITE_IOERR` that a full disk gives, too, when the log cannot grow.
+/// Extended codes of `SQLITE_IOERR` that a full disk gives, too: when the log cannot grow, and when its index cannot.
 const SQLITE_IOERR_WRITE: u32 = 0x30a;
+const SQLITE_IOERR_SHMSIZE: u32 = 0x130a;
 
 pub(crate) fn mapped(store: &SqliteStore, action: &'static str, source: sqlx::Error) -> StoreError {
     named(&store.address(), &source).unwrap_or_else(|| StoreError::Query { action, source: Box::new(source) })
@@ -40,7 +41,7 @@ fn named(address: &str, source: &sqlx::Error) -> Option<StoreError> {
     match code & 0xff {
         SQLITE_CORRUPT | SQLITE_NOTADB => Some(StoreError::Corrupt { address, reason: database.message().to_owned() }),
         SQLITE_FULL => Some(StoreError::DiskFull { address }),
-        _ if code == SQLITE_IOERR_WRITE => Some(StoreError::DiskFull { address }),
+        _ if matches!(code, SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE) => Some(StoreError::DiskFull { address }),
         _ => None,
     }
 }

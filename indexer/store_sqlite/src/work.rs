@@ -90,6 +90,31 @@ impl Work for SqliteStore {
         Ok(0)
     }
 
+    async fn give_back(&self, marks: &[Mark], step: Step, at: Timestamp) -> Result<(), StoreError> {
+        let held: Vec<_> = marks.iter().map(|mark| (mark.release.0, mark.token)).collect();
+        sqlx::query(
+            "UPDATE due SET delivered_until = ?3 WHERE step = ?1 AND EXISTS (
+                 SELECT 1 FROM json_each(?2) AS held
+                 WHERE held.value ->> 0 = due.release_id AND held.value ->> 1 = due.token)",
+        )
+        .bind(step.as_str())
+        .bind(json(&held)?)
+        .bind(at.as_micros())
+        .execute(&self.writer)
+        .await
+        .failing_on(self, "give marks back")?;
+        Ok(())
+    }
+
+    /// One process has the file to itself, and the folder of repositories has locks of its own.
+    async fn lock_repository(&self, _repository: &str) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn unlock_repository(&self, _repository: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn start(&self, mark: Mark, step: Step) -> Result<Option<u32>, StoreError> {
         sqlx::query_scalar(
             "UPDATE due SET starts = starts + 1 WHERE release_id = ? AND step = ? AND token = ? AND dead = 0

@@ -129,6 +129,9 @@ failing!(Work {
     deliver(step: Step, now: Timestamp, until: Timestamp, limit: u32) -> Vec<Mark>;
     forget_deliveries() -> ();
     forget_lost_deliveries() -> u64;
+    give_back(marks: &[Mark], step: Step, at: Timestamp) -> ();
+    lock_repository(repository: &str) -> bool;
+    unlock_repository(repository: &str) -> ();
     start(mark: Mark, step: Step) -> Option<u32>;
     postpone(mark: Mark, step: Step, outcome: &Postponed, now: Timestamp) -> ();
     revive(releases: Option<&[ReleaseId]>, now: Timestamp) -> u64;

@@ -1,14 +1,15 @@
 //! Comparing the releases of one repository with it: opened once, looked at by one job at a time, release by release.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::inspect::{CrateArchive, Expected, unpack_entries};
 use ::verify::{CachedRepositories, Promised, Registry, SourceCheck, Subject};
 use bytes::Bytes;
-use schema::{ArchiveFacts, Inspection, Release, SourceSummary, Step};
+use schema::{ArchiveFacts, Inspection, Priority, Release, SourceSummary, Step, Timestamp};
 use store::{CheckRow, InspectionRow, Mark, Store};
 use tokio::runtime::Handle;
+use tracing::{debug, warn};
 
 use crate::blocking::blocking;
 use crate::engine::Sources;
@@ -17,6 +18,29 @@ use crate::{Engine, QueueError};
 
 /// Reasons kept in the published row; the document has them all.
 const REASONS_IN_ROW: usize = 20;
+
+/// How soon a repository is asked for again that another process has under way.
+const AWAY_SECONDS: i64 = 5;
+
+/// How long one waits for another process before both look at once, each into its own folder: it may be frozen, and the lock
+/// spares the repository's server work, no more.
+const PATIENCE_SECONDS: i64 = 15 * 60;
+
+/// Since when repositories were found under way in another process.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, Timestamp>>);
+
+impl Turns {
+    fn has_waited_enough(&self, repository: &str, now: Timestamp) -> bool {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *waiting.entry(repository.to_owned()).or_insert(now);
+        since.plus_seconds(PATIENCE_SECONDS) <= now
+    }
+
+    fn came(&self, repository: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(repository);
+    }
+}
 
 /// Sorts marks into one job per repository. Releases without a repository share one: there is nothing to open for them.
 pub(crate) async fn by_repository(engine: &Engine, marks: &[Mark]) -> Result<Vec<Vec<Mark>>, QueueError> {
@@ -34,9 +58,33 @@ fn repository_key(named: Option<&str>) -> Option<String> {
     ::verify::normalise(named?).ok().map(|url| url.key())
 }
 
-/// Checks each release of the job; a failure is that release's, unless it is one that stops everything.
+/// Checks each release of the job, unless another process has its repository under way: then it is delivered again soon.
 pub(crate) async fn verify(engine: &Arc<Engine>, marks: &[Mark]) -> Result<(), QueueError> {
     let Some(sources) = engine.options.sources.clone() else { return Ok(()) };
+    let Some(key) = key_of(engine, marks).await? else { return check_each(engine, marks, sources).await };
+    if !engine.store.lock_repository(&key).await? && !engine.turns.has_waited_enough(&key, engine.clock.now()) {
+        debug!(repository = key, "another process has it under way");
+        return Ok(engine.store.give_back(marks, Step::Verify, engine.clock.now().plus_seconds(AWAY_SECONDS)).await?);
+    }
+    engine.turns.came(&key);
+    let outcome = check_each(engine, marks, sources).await;
+    let unlocked = engine.store.unlock_repository(&key).await;
+    if let Err(error) = unlocked {
+        // It ends with the connection, at the latest; what was checked is stored.
+        warn!(repository = key, "{error}");
+    }
+    outcome
+}
+
+/// The repository that the releases of one job share.
+async fn key_of(engine: &Engine, marks: &[Mark]) -> Result<Option<String>, QueueError> {
+    let Some(mark) = marks.first() else { return Ok(None) };
+    let named = engine.store.repositories(&[mark.release]).await?.pop().and_then(|(_, named)| named);
+    Ok(repository_key(named.as_deref()))
+}
+
+/// Checks each release; a failure is that release's, unless it is one that stops everything.
+async fn check_each(engine: &Arc<Engine>, marks: &[Mark], sources: Sources) -> Result<(), QueueError> {
     let (engine, marks, handle) = (Arc::clone(engine), marks.to_vec(), Handle::current());
     // The repositories stay on this one thread; what the store has to do goes back to the others.
     blocking("checking sources", move || check_all(&engine, &marks, &sources, &handle)).await?
@@ -100,7 +148,11 @@ async fn load(engine: &Engine, mark: Mark) -> Result<Option<Loaded>, QueueError>
     let missing = |what: &str| QueueError::Missing(format!("the {what} of {} is not here", release.key));
     let Some(row) = engine.store.inspection(release.id).await? else { return Err(missing("inspection")) };
     let Some(entries) = engine.store.entries(row.checksum).await? else { return Err(missing("list of entries")) };
-    let Some(archive) = engine.blobs.get(&row.checksum).await? else { return Err(missing("archive")) };
+    let Some(archive) = engine.blobs.get(&row.checksum).await? else {
+        // Thrown away, or in the store of another machine: fetching it marks inspecting, and that marks this step again.
+        engine.store.mark(&[release.id], Step::Download, Priority::FRESH, engine.clock.now()).await?;
+        return Err(missing("archive"));
+    };
     let named = row.manifest.as_ref().and_then(|manifest| manifest.repository.as_deref());
     let earlier_refs = match repository_key(named) {
         Some(key) => engine.store.refs_seen(&key).await?,

@@ -89,3 +89,22 @@ async fn a_lead_ends_with_its_process_or_with_its_time() {
     assert_eq!(first.lead(source, "a", NOW, LATER).await.unwrap(), None);
     assert!(first.lead(source, "a", LATER, Timestamp::from_micros(i64::MAX)).await.unwrap().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_is_one_processs_at_a_time_and_free_when_that_dies() {
+    let Some(server) = server().await else { return };
+    let (database, first) = opened(&server).await;
+    let second = PostgresStore::open(&database.url()).await.unwrap();
+    let (tokio, serde) = ("example.org/tokio", "example.org/serde");
+    // Two jobs of one process may have it; it is free when both are done.
+    assert!(first.lock_repository(tokio).await.unwrap() && first.lock_repository(tokio).await.unwrap());
+    assert!(!second.lock_repository(tokio).await.unwrap());
+    assert!(second.lock_repository(serde).await.unwrap());
+    second.unlock_repository(tokio).await.unwrap();
+    first.unlock_repository(tokio).await.unwrap();
+    assert!(!second.lock_repository(tokio).await.unwrap());
+    first.unlock_repository(tokio).await.unwrap();
+    assert!(second.lock_repository(tokio).await.unwrap());
+    kill(&second).await;
+    assert!(first.lock_repository(tokio).await.unwrap() && first.lock_repository(serde).await.unwrap());
+}

@@ -1,0 +1,51 @@
+//! What a delivery costs, for benches. Behind the feature `measure`; the product has none of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use schema::{ReleaseId, Step};
+use store::{Mark, Store};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::QueueError;
+use crate::delivery::{Answers, Delivery, JobsAt};
+use crate::job::Job;
+
+/// Answers nothing, and counts.
+struct Idle {
+    left: AtomicUsize,
+    done: Notify,
+}
+
+impl Answers for Idle {
+    async fn answer(self: Arc<Self>, _job: Job) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.done.notify_one();
+        }
+    }
+}
+
+/// The time from the first of `n` jobs put into the queue to the answer of the last, when an answer takes no time.
+///
+/// # Errors
+/// When the queue fails.
+pub async fn time_deliveries(place: &JobsAt, store: &dyn Store, n: usize) -> Result<Duration, QueueError> {
+    let delivery = Delivery::open(place, store).await?;
+    let idle = Arc::new(Idle { left: AtomicUsize::new(n), done: Notify::new() });
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn({
+        let (delivery, idle, stop) = (delivery.clone(), Arc::clone(&idle), stop.clone());
+        async move { delivery.work(idle, stop).await }
+    });
+    let begin = Instant::now();
+    for (_, release) in (0..n).zip(1..) {
+        delivery.push(Job::new(Step::Download, &[Mark { release: ReleaseId(release), token: 1, tries: 0 }])).await?;
+    }
+    idle.done.notified().await;
+    let taken = begin.elapsed();
+    stop.cancel();
+    workers.abort();
+    Ok(taken)
+}
