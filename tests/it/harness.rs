@@ -14,6 +14,8 @@ use crate::databases::{self, Kind, Memory};
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     server_database: Option<Arc<Database>>,
+    /// In whose name the server is used, when not in the owner's.
+    role: Option<String>,
 }
 
 /// What a run of the program left behind.
@@ -27,19 +29,22 @@ pub(crate) struct Run {
 impl Home {
     pub(crate) fn new() -> Self {
         let server_database = (databases::kind() == Kind::Postgres).then(databases::demanded_postgres);
-        Self { folder: tempfile::tempdir().unwrap(), server_database }
+        Self { folder: tempfile::tempdir().unwrap(), server_database, role: None }
     }
 
     /// One whose database is on a server, whatever the run is about; `None`: there is none.
     pub(crate) fn on_server() -> Option<Self> {
         let database = databases::postgres()?;
-        Some(Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)) })
+        Some(Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)), role: None })
     }
 
     /// One whose database is on a server of its own.
     pub(crate) fn on_own_server() -> Option<(Self, Arc<Server>)> {
         let (server, database) = databases::own_postgres()?;
-        Some((Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)) }, server))
+        Some((
+            Self { folder: tempfile::tempdir().unwrap(), server_database: Some(Arc::new(database)), role: None },
+            server,
+        ))
     }
 
     /// Moves the tables of a database on a server of its own into a new folder.
@@ -49,12 +54,27 @@ impl Home {
 
     /// One whose database is a file in this folder.
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { folder: tempfile::tempdir_in(folder).unwrap(), server_database: None }
+        Self { folder: tempfile::tempdir_in(folder).unwrap(), server_database: None, role: None }
+    }
+
+    /// Another home of the same database on a server, entered in this role.
+    pub(crate) fn in_role(&self, role: &str) -> Self {
+        Self { role: Some(role.to_owned()), ..self.beside() }
+    }
+
+    /// Runs a statement in its database on a server; what the server says when it refuses.
+    pub(crate) fn try_execute(&self, statement: &str) -> Result<(), String> {
+        let database = self.server_database.as_ref().unwrap();
+        let outcome = match &self.role {
+            None => database.execute(statement),
+            Some(role) => database.execute_as(role, statement),
+        };
+        outcome.map_err(|error| format!("{error}: {}", std::error::Error::source(&error).unwrap()))
     }
 
     /// Another home of the same database, as on another machine.
     pub(crate) fn beside(&self) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), server_database: self.server_database.clone() }
+        Self { folder: tempfile::tempdir().unwrap(), server_database: self.server_database.clone(), role: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -131,7 +151,8 @@ impl Home {
             .current_dir(self.path())
             .stdin(Stdio::null());
         if let Some(database) = &self.server_database {
-            command.env("PROVENANCE_DATABASE", database.url());
+            let url = self.role.as_ref().map_or_else(|| database.url(), |role| database.url_as(role));
+            command.env("PROVENANCE_DATABASE", url);
         }
         command
     }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -155,22 +155,18 @@ fn of_one_repository() -> World {
     })
 }
 
-/// A server of repositories that never answers its first request, with the count of what it was asked.
-fn silent_at_first(root: &Path) -> (String, Arc<AtomicUsize>) {
+/// A server of the repositories below `root`, or one that never answers, with the count of what it was asked.
+fn forge(root: Option<&Path>) -> (String, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
-    let (count, root) = (Arc::clone(&asked), root.to_owned());
+    let (count, root) = (Arc::clone(&asked), root.map(Path::to_owned));
     let url = git_server::listen(move |request| {
-        if count.fetch_add(1, Ordering::SeqCst) == 0 {
-            std::mem::forget(request);
-        } else {
-            let _ = git_server::backend(&root, request);
+        count.fetch_add(1, Ordering::SeqCst);
+        match &root {
+            Some(root) => drop(git_server::backend(root, request)),
+            None => std::mem::forget(request),
         }
     });
     (url.unwrap(), asked)
-}
-
-fn signal(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -185,38 +181,40 @@ fn a_repository_is_looked_at_by_one_machine_at_a_time_and_by_the_next_when_that_
     std::fs::create_dir_all(root.join("o/both")).unwrap();
     let repo = SourceRepo::create(&root.join("o/both")).unwrap();
     repo.commit("main", &[("src/lib.rs", text("//! A library.\n"))], 1_780_000_000).unwrap();
-    let (url, asked) = silent_at_first(&root);
-    let mirrors = format!("[[mirror]]\nfrom = \"https://forge.test/{{all}}\"\nto = \"{url}/{{all}}\"\n");
-    // Two machines: each has archives and copies of repositories of its own.
+    // Two machines: each has archives and copies of repositories of its own, and asks at another address.
     let other = home.beside();
-    for home in [&home, &other] {
-        home.write("mirrors.toml", &mirrors);
+    let ((silent, asked_first), (speaking, asked_second)) = (forge(None), forge(Some(&root)));
+    for (home, url) in [(&home, silent), (&other, speaking)] {
+        let mirror = format!("[[mirror]]\nfrom = \"https://forge.test/{{all}}\"\nto = \"{url}/{{all}}\"\n");
+        home.write("mirrors.toml", &mirror);
     }
     let args = ["work", "--mirrors", "mirrors.toml", "-vv"];
-    server.fault("/dl/two/1.0.0", &fixtures::Fault::Hang, 1);
-    let mut stuck = home.start(&args);
-    while asked.load(Ordering::SeqCst) == 0 {
-        assert!(stuck.try_wait().unwrap().is_none(), "it ended too soon");
+    let mut stuck = Running::of(&home, home.start(&args));
+    while asked_first.load(Ordering::SeqCst) == 0 {
+        assert!(!stuck.has_ended(), "it ended too soon");
         std::thread::yield_now();
     }
-    // It holds the repository, and moves no more: whatever else is due is the other's.
-    signal(&stuck, "-STOP");
-    home.execute("UPDATE due SET delivered_until = NULL, delivered_to = NULL WHERE step = 'download'");
+    // It holds the repository, and moves no more: one of the crates is the other's from now on, whatever is due of it.
+    stuck.signal("STOP");
+    home.execute(
+        "UPDATE due SET delivered_until = NULL, delivered_to = NULL WHERE release_id IN (
+             SELECT r.id FROM release AS r JOIN krate AS k ON k.id = r.krate_id WHERE k.name = 'two')",
+    );
     let log = other.path().join("log");
     let child = other.command(&args).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let mut worker = Running::of(&other, child);
     worker.until(&["show", "two"], |_| {
         std::fs::read_to_string(&log).unwrap().contains("another process has it under way")
     });
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    stuck.kill().unwrap();
-    stuck.wait().unwrap();
+    assert_eq!(asked_second.load(Ordering::SeqCst), 0);
+    // Killed: it gives nothing back.
+    drop(stuck);
     for name in ["one", "two"] {
         worker.until(&["show", name], |answer| {
             answer["releases"][0]["source"]["repository"] == "https://forge.test/o/both"
         });
     }
-    assert!(asked.load(Ordering::SeqCst) > 1);
+    assert_ne!(asked_second.load(Ordering::SeqCst), 0);
     assert_eq!(worker.stop(), Some(0));
 }
 
@@ -245,4 +243,26 @@ fn a_server_that_crashes_in_the_middle_loses_nothing_and_repeats_nothing() {
     let of_alpha = changes["changes"].as_array().unwrap().iter().filter(|change| change["name"] == "alpha");
     let told: Vec<_> = of_alpha.map(|change| change["num"].clone()).collect();
     assert_eq!(told, ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"]);
+}
+
+#[test]
+fn a_worker_does_all_its_work_in_a_role_that_can_make_no_tables() {
+    let server = world().serve().unwrap();
+    let Some((home, _postgres)) = Home::on_own_server() else { return };
+    home.execute("CREATE ROLE worker LOGIN");
+    home.json(&["migrate", "--grant-worker", "worker"]);
+    // What a later migration makes is the worker's, too.
+    home.execute("CREATE TABLE later (id BIGINT GENERATED ALWAYS AS IDENTITY, words TEXT)");
+    let worker = home.in_role("worker");
+    assert!(worker.try_execute("INSERT INTO later (words) VALUES ('of a later version')").is_ok());
+    let denied = worker.try_execute("CREATE TABLE mine (id BIGINT)").unwrap_err();
+    assert!(denied.contains("permission denied"), "{denied}");
+    let path = home.path().join("index.git");
+    GitIndex::create(&path).unwrap().commit(&world(), Some(&server.download_url()), "all").unwrap();
+    let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--backfill", "all", "--no-source"];
+    let mut running = Running::of(&worker, worker.start(&args));
+    running.until(&["show", "krate11"], |answer| has_state(answer, "1.0.0", "ok"));
+    running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    assert_eq!(running.stop(), Some(0));
+    assert_eq!(downloads(&server).len(), KRATES);
 }

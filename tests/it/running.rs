@@ -34,10 +34,20 @@ impl<'h> Running<'h> {
         }
     }
 
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let told =
+            std::process::Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// SIGTERM, and the exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let told = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -75,5 +75,7 @@ fn start_log(settings: &Settings) {
         2.. => "debug",
     };
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colored = settings.color && text::stderr_is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(colored).with_target(false).init();
 }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use schema::{Change, ChangeKind, Generation, IndexLine, KrateName, ReleaseId, Sha256, Timestamp, VersionNum};
 
 use crate::file::{FileLines, Hidden, Line, Quarantined, ReadLine, read_file};
-use crate::many::{n_cores, on_every_core};
+use crate::many::{Share, n_cores, on_every_core};
 
 /// A release as held, live or deleted; every generation of every version of the crate is handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ pub fn reconcile_all<T: Send>(questions: &[Question<'_>], then: impl Fn(usize, R
     let answer = |(): &mut (), &(at, question): &(usize, &Question<'_>)| {
         Ok::<_, Infallible>(then(at, reconcile(&question.stored, question.file, &question.context)))
     };
-    match on_every_core(&questions, &mut vec![(); n_cores()], answer) {
+    match on_every_core(&questions, &mut vec![(); n_cores()], Share::Few, answer) {
         Ok(answers) => answers,
     }
 }

@@ -195,6 +195,23 @@ impl Database {
         self.server.url_of(&self.name)
     }
 
+    /// Its address for another user, who is asked for no password.
+    #[must_use]
+    pub fn url_as(&self, role: &str) -> String {
+        let url = self.url();
+        let (scheme, place) = url.split_once("://").unwrap_or(("postgres", &url));
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        format!("{scheme}://{role}@{place}")
+    }
+
+    /// Runs a statement in it, in this role.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn execute_as(&self, role: &str, statement: &str) -> Result<(), StoreError> {
+        execute_now(&self.url_as(role), statement)
+    }
+
     /// Runs a statement in it.
     ///
     /// # Errors

@@ -60,6 +60,9 @@ pub(super) fn diff_trees(
 /// In 2014 paths kept the case of the name; when they were lowered, the same lines left one file and came in another. A crate
 /// that gives way to one spelled with the other of `-` and `_` is another crate and has gone.
 fn join_moved(files: Vec<FileDiff>) -> Vec<FileDiff> {
+    if files.iter().all(|file| file.after.is_some()) {
+        return files;
+    }
     let (gone, mut there): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.after.is_none());
     let is_new = |file: &FileDiff| file.before.is_none();
     let mut new: HashMap<String, usize> = there

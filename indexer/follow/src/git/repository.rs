@@ -11,7 +11,7 @@ use schema::Timestamp;
 use crate::git::diff::FileDiff;
 use crate::git::trees::Trees;
 use crate::git::{ChangedFile, GitOptions, History};
-use crate::many::{n_cores, on_every_core};
+use crate::many::{Share, n_cores, on_every_core};
 use crate::{FollowError, Quarantined};
 
 /// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
@@ -170,7 +170,7 @@ impl IndexRepository {
         while handles.len() < n_cores() {
             handles.push(Self::open(self.path())?);
         }
-        on_every_core(files, &mut handles, |handle, file| ask(handle, file))
+        on_every_core(files, &mut handles, Share::Neighbours, |handle, file| ask(handle, file))
     }
 
     fn read(&self, file: &FileDiff) -> Result<ChangedFile, FollowError> {

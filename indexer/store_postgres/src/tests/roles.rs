@@ -6,13 +6,6 @@ use store::{Index as _, StoreError, Work as _};
 
 use super::{LATER, NOW, opened, releases, server};
 use crate::PostgresStore;
-use crate::scratch::Database;
-
-fn url_for(database: &Database, role: &str) -> String {
-    let url = database.url();
-    let place = url.rsplit_once('@').map_or_else(|| url.split_once("://").unwrap().1, |(_, place)| place);
-    format!("postgres://{role}@{place}")
-}
 
 async fn tried(connection: &mut PgConnection, statement: &'static str) -> Result<(), String> {
     let outcome = sqlx::query(statement).execute(connection).await;
@@ -33,11 +26,11 @@ async fn each_role_can_do_its_work_and_no_more() {
     owner.grant_worker(&worker).await.unwrap();
     owner.grant_reader(&reader).await.unwrap();
 
-    let store = PostgresStore::open(&url_for(&database, &worker)).await.unwrap();
+    let store = PostgresStore::open(&database.url_as(&worker)).await.unwrap();
     assert_eq!(store.totals().await.unwrap(), [1, 3, 3, 0]);
     assert_eq!(store.deliver(schema::Step::Match, NOW, LATER, 10).await.unwrap().len(), 3);
     store.apply(source, &[super::write("beta", 0, vec![super::insert("beta", "0.1.0")])], NOW).await.unwrap();
-    let mut connection = PgConnection::connect(&url_for(&database, &worker)).await.unwrap();
+    let mut connection = PgConnection::connect(&database.url_as(&worker)).await.unwrap();
     for statement in [
         "CREATE TABLE mine (a INT)",
         "DROP TABLE release",
@@ -49,7 +42,7 @@ async fn each_role_can_do_its_work_and_no_more() {
     let denied = store.grant_reader(&reader).await.unwrap_err();
     assert!(matches!(denied, StoreError::Denied { .. }), "{denied:?}");
 
-    let mut connection = PgConnection::connect(&url_for(&database, &reader)).await.unwrap();
+    let mut connection = PgConnection::connect(&database.url_as(&reader)).await.unwrap();
     assert_eq!(tried(&mut connection, "SELECT name, verdict FROM provenance_v1").await, Ok(()));
     for statement in [
         "SELECT * FROM release",
@@ -62,7 +55,7 @@ async fn each_role_can_do_its_work_and_no_more() {
     }
     // A view over joined tables takes no rows from anybody, whatever was granted.
     assert_eq!(tried(&mut connection, "DELETE FROM provenance_v1").await, Err("55000".to_owned()));
-    let mut listener = PgListener::connect(&url_for(&database, &reader)).await.unwrap();
+    let mut listener = PgListener::connect(&database.url_as(&reader)).await.unwrap();
     listener.listen("provenance_changed").await.unwrap();
 
     store.close().await;
