@@ -164,7 +164,7 @@ fn dependents_are_those_that_dependents_prints_now_and_then() {
     ] {
         let (told, printed) =
             (serving.get(&format!("/api/v1/crates/arrayref/dependents{query}")).json(), home.json(args));
-        for field in ["dependents", "counts", "complete", "whole_index", "affected", "pending", "at"] {
+        for field in ["dependents", "counts", "complete", "whole_index", "affected", "pending", "at", "asked"] {
             assert_eq!(told[field], printed[field], "{field} of {query}");
         }
         assert_eq!(told["meta"]["total"], printed["total"]);

@@ -37,6 +37,48 @@ fn a_crate_that_is_not_known_is_404_and_says_what_is() {
 }
 
 #[test]
+fn who_takes_a_version_or_an_advisory_that_never_was_is_not_answered_with_never() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions::default());
+    for (subject, query, detail) in [
+        ("alpha@7.0.0", "alpha/dependents?req=7.0.0", "crate `alpha` has no release 7.0.0 that was ever seen here"),
+        (
+            "alpha@1.0.0 --at 2020-01-01",
+            "alpha/dependents?req=1.0.0&at=2020-01-01",
+            "crate `alpha` has no release 1.0.0 that was seen here by 2020-01-01T00:00:00Z",
+        ),
+        (
+            "beta-b --advisory RUSTSEC-2026-9001",
+            "beta-b/dependents?advisory=RUSTSEC-2026-9001",
+            "is not about crate `beta-b`",
+        ),
+        ("alpha --advisory CVE-2000-1", "alpha/dependents?advisory=CVE-2000-1", "no advisory has the id \"CVE-2000-1\""),
+    ] {
+        let args: Vec<_> = ["dependents"].into_iter().chain(subject.split(' ')).collect();
+        let run = home.run(&args);
+        assert_eq!(run.code, Some(1), "{subject}: {run:?}");
+        assert!(run.stderr.contains(detail) && run.stdout.is_empty(), "{subject}: {run:?}");
+        let answer = lab.get(&format!("/api/v1/crates/{query}"));
+        assert_eq!(answer.status, 404, "{query}: {}", answer.text());
+        assert!(answer.detail().contains(detail), "{query}: {}", answer.text());
+        if query.contains("advisory") {
+            assert_eq!(lab.get(&format!("/crates/{query}")).status, 404, "{query}");
+        }
+    }
+    // Without a requirement and an advisory nothing is called affected that is not.
+    let whole = lab.get("/api/v1/crates/alpha/dependents").json();
+    assert_eq!((&whole["asked"], &whole["affected"]), (&json!("any version of alpha"), &json!(2)));
+    assert_eq!(home.json(&["dependents", "alpha"])["asked"], whole["asked"]);
+    let printed = home.run(&["dependents", "alpha"]).stdout;
+    assert!(printed.contains("asked about: any version of alpha, 2 releases"), "{printed}");
+    let covered = lab.get("/api/v1/crates/alpha/dependents?advisory=CVE-2026-90001").json();
+    assert_eq!(covered["asked"], "any version of alpha that CVE-2026-90001 covers");
+    assert_eq!(covered["affected"], 1);
+    let page = lab.get("/crates/alpha/dependents").text();
+    assert!(page.contains("any version of alpha") && !page.contains("affected one"), "{page}");
+}
+
+#[test]
 fn a_release_that_nobody_looked_at_says_so() {
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
