@@ -21,6 +21,9 @@ pub(super) fn router() -> Router<Arc<Service>> {
     Router::new().route("/api/v1/actions/recheck", post(recheck)).route("/api/v1/actions/retry", post(retry))
 }
 
+/// Why nothing is marked where no release is left.
+const GONE: &str = "it is gone from the index, and what is gone is not looked at again";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -59,7 +62,8 @@ pub(crate) async fn recheck(
         service.store.mark(&fetched, Step::Download, Priority::FRESH, now).await?;
         // The row says that it waits.
         service.store.mark(&ids, Step::Publish, Priority::FRESH, now).await?;
-        Ok(Done::told(json!({ "marked": { "verify": checked.len(), "download": fetched.len() } })))
+        let why = ids.is_empty().then_some(GONE);
+        Ok(Done::told(json!({ "marked": { "verify": checked.len(), "download": fetched.len() }, "why_none": why })))
     };
     service.deed(&headers, deed, act).await
 }
@@ -84,7 +88,12 @@ pub(crate) async fn retry(
         let releases = service.meant(&name, num.as_ref()).await?;
         let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
         let revived = service.store.revive(Some(&ids), service.now()).await?;
-        Ok(Done::told(json!({ "revived": revived })))
+        let why = match revived {
+            0 if ids.is_empty() => Some(GONE),
+            0 => Some("nothing of it was given up"),
+            _ => None,
+        };
+        Ok(Done::told(json!({ "revived": revived, "why_none": why })))
     };
     service.deed(&headers, deed, act).await
 }
