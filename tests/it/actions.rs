@@ -150,6 +150,36 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
 }
 
 #[test]
+fn a_subscription_is_checked_when_it_is_made_and_only_a_secret_of_ours_is_told() {
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    let token = token(&home, &["admin"], &[]);
+    let add = |more: &Value| {
+        let mut body = json!({ "url": "https://example.org/hook" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&serving, &token, "webhooks", &body)
+    };
+    for (more, words) in [
+        (json!({ "types": ["yank"] }), "added, added_yanked"),
+        (json!({ "after": -1 }), "from 0 to"),
+        (json!({ "after": 1_000_000 }), "the newest event"),
+        (json!({ "url": "https://10.0.0.1/" }), "not a public address"),
+        (json!({ "url": "https://[::1]/" }), "not a public address"),
+        (json!({ "url": "https://169.254.169.254/latest" }), "not a public address"),
+        (json!({ "secret": "whsec_short" }), "24 to 64 bytes"),
+    ] {
+        let answer = add(&more);
+        assert_eq!(answer.status, 400, "{more}: {}", answer.text());
+        assert!(answer.detail().contains(words), "{more}: {}", answer.text());
+    }
+    let made = add(&json!({ "types": ["yanked", "signal", "provenance_changed"], "after": 0 }));
+    assert_eq!(made.status, 201);
+    assert!(made.header("x-webhook-secret").unwrap().starts_with("whsec_"));
+    let given = add(&json!({ "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }));
+    assert_eq!((given.status, given.header("x-webhook-secret")), (201, None));
+}
+
+#[test]
 fn a_finding_is_reviewed_and_stays_what_it_is() {
     let home = Home::new();
     // A file that shows other than it is: a finding of the archive.

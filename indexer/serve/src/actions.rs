@@ -25,7 +25,7 @@ use crate::{ApiError, Service};
 use access::Staff;
 
 pub use tokens::{NewToken, TokenText};
-pub use webhooks::{WebhookError, checked_webhook, new_webhook_secret, shown_url};
+pub use webhooks::{WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
 
 /// The longest reason taken, in bytes.
 const MAX_REASON: usize = 2_000;

@@ -1,5 +1,6 @@
 //! Who is told of events: subscriptions, kept and listed here. Nothing is sent by a handler; `run` and `work` do that.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,7 +10,8 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use schema::{CratePattern, Random, Scope, Secret};
+use net::{Addresses, NetError, Url};
+use schema::{ChangeKind, CratePattern, Random, Scope, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{WebhookRow, WebhookWrite};
@@ -31,12 +33,23 @@ pub enum WebhookError {
     /// No address that can be told anything.
     #[error("a subscription needs an https address without a user name; http only where the address may be private")]
     Address,
+    /// An address that is not public, where it has to be. Nothing would ever be delivered to it.
+    #[error("{0} is not a public address, so nothing would be sent to it; `webhook add --private` allows one")]
+    NotPublic(IpAddr),
     /// No secret of the specification's.
     #[error("a secret is whsec_ and 24 to 64 bytes in base64")]
     Secret,
     /// No type of event.
-    #[error("{0:?} is no type of event")]
+    #[error("{0:?} is no type of event; there are {types}", types = types().collect::<Vec<_>>().join(", "))]
     Type(String),
+    /// A place in the feed where nothing is or was.
+    #[error("`after` is a number from 0 to {last}, the newest event, not {after}; without it the subscription begins now")]
+    After {
+        /// As asked.
+        after: i64,
+        /// The highest number there is.
+        last: i64,
+    },
 }
 
 /// A new secret; `None`: there is no chance to be had.
@@ -62,16 +75,38 @@ pub fn checked_webhook(webhook: WebhookWrite) -> Result<WebhookWrite, WebhookErr
     if !is_plain || host.is_empty() || host.contains('@') {
         return Err(WebhookError::Address);
     }
+    // The rule that deliveries are held to; what a name leads to is only known when one is made.
+    let addresses = if webhook.private { Addresses::Any } else { Addresses::PublicOnly };
+    let parsed: Url = url.parse().map_err(|_| WebhookError::Address)?;
+    net::check_url(&parsed, addresses).map_err(|why| match why {
+        NetError::RefusedAddress { address, .. } => WebhookError::NotPublic(address),
+        _ => WebhookError::Address,
+    })?;
     let bytes = webhook.secret.reveal().strip_prefix(MARK).and_then(|text| BASE64_STANDARD.decode(text).ok());
     if !bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
         return Err(WebhookError::Secret);
     }
-    let is_type =
-        |kind: &String| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || b"_.".contains(&byte));
-    if let Some(odd) = webhook.types.iter().find(|kind| !is_type(kind)) {
+    if let Some(odd) = webhook.types.iter().find(|kind| !types().any(|known| known == kind.as_str())) {
         return Err(WebhookError::Type(odd.clone()));
     }
     Ok(webhook)
+}
+
+/// From where a subscription begins: after a number of the feed, or now, after the last one.
+///
+/// # Errors
+/// When there is no such place.
+pub fn checked_after(after: Option<i64>, last: i64) -> Result<i64, WebhookError> {
+    match after {
+        None => Ok(last),
+        Some(after) if (0..=last).contains(&after) => Ok(after),
+        Some(after) => Err(WebhookError::After { after, last }),
+    }
+}
+
+/// The types of events there are: changes of the index, and what else the feed has.
+fn types() -> impl Iterator<Item = &'static str> {
+    ChangeKind::ALL.iter().map(|kind| kind.as_str()).chain(["provenance_changed", "signal"])
 }
 
 /// An address as the audit may keep it: what stands behind `?` is often a secret.
@@ -107,6 +142,7 @@ async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result
 
 async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
     let new: New = read(&body)?;
+    let is_ours = new.secret.is_none();
     let secret = match new.secret {
         Some(secret) => Some(Secret::new(secret)),
         None => new_webhook_secret(service.random.as_ref()),
@@ -116,20 +152,20 @@ async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body)
     let webhook = WebhookWrite { url: new.url, secret, types: new.types, crates: new.crates, private: false };
     let webhook = checked_webhook(webhook).map_err(|why| ApiError::BadRequest(why.to_string()))?;
     let deed = deed("webhook add", shown_url(&webhook.url).to_owned());
+    // Who may not subscribe is told that first.
+    Staff::allowed(&service, &headers, deed.scope, None).await?;
+    let after = checked_after(new.after, service.store.last_number().await?)
+        .map_err(|why| ApiError::BadRequest(why.to_string()))?;
     service
         .deed(&headers, deed, async |_: &Staff| {
-            let after = match new.after {
-                Some(after) => after,
-                None => service.store.last_number().await?,
-            };
             let id = service.store.add_webhook(&webhook, after, service.now()).await?;
             Ok(Done { status: StatusCode::CREATED, ..Done::told(json!({ "id": id, "after": after })) })
         })
         .await
-        .map(|response| with_secret(response, &webhook.secret))
+        .map(|response| if is_ours { with_secret(response, &webhook.secret) } else { response })
 }
 
-/// The secret is told once and stands in no record, so it goes beside the answer.
+/// The secret that was made here is told once and stands in no record, so it goes beside the answer.
 fn with_secret(mut response: Response, secret: &Secret) -> Response {
     if let Ok(mut value) = axum::http::HeaderValue::from_str(secret.reveal()) {
         value.set_sensitive(true);
