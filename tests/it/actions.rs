@@ -128,6 +128,17 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
     assert!(steps.contains(&"verify") && steps.contains(&"download") && steps.contains(&"publish"), "{steps:?}");
     assert_eq!(post(&serving, &token, "actions/retry", &json!({ "name": "alpha" })).json()["revived"], 0);
     drop(lock);
+    // The limit is named, and counts characters: 'ä' has two bytes.
+    for (path, n, status) in [("recheck", 1_001, 400), ("retry", 1_001, 400), ("retry", 1_000, 200)] {
+        let answer = post(
+            &serving,
+            &token,
+            &format!("actions/{path}"),
+            &json!({ "name": "alpha", "reason": "ä".repeat(n) }),
+        );
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(status == 200 || answer.detail().contains("at most 1000"), "{}", answer.text());
+    }
     for (body, status) in [
         (json!({ "name": "alpha", "num": "9.9.9" }), 404),
         (json!({ "name": "alpha", "num": "1 0" }), 400),
@@ -145,7 +156,15 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
             (row["action"].as_str().unwrap(), row["subject"].as_str().unwrap(), row["outcome"].as_str().unwrap())
         })
         .collect();
-    assert_eq!(told, [("recheck", "alpha", "done"), ("retry", "alpha", "done"), ("recheck", "alpha@9.9.9", "failed")]);
+    assert_eq!(
+        told,
+        [
+            ("recheck", "alpha", "done"),
+            ("retry", "alpha", "done"),
+            ("retry", "alpha", "done"),
+            ("recheck", "alpha@9.9.9", "failed")
+        ]
+    );
     assert!(!home.json(&["token", "list"])["tokens"][0]["last_used_at"].is_null());
 }
 
@@ -200,6 +219,7 @@ fn a_finding_is_reviewed_and_stays_what_it_is() {
     assert_eq!(review("no.such-finding", "open", "r"), 404);
     assert_eq!(review(&finding, "fine", "r"), 400);
     assert_eq!(review(&finding, "open", "  "), 400);
+    assert_eq!(review(&finding, "open", &"r".repeat(1_001)), 400);
     let reviews = get(&serving, &token, "actions/reviews/odd/1.0.0").json();
     let states: Vec<_> =
         reviews["reviews"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
@@ -280,7 +300,9 @@ fn without_a_registry_token_a_yank_is_only_looked_at() {
     assert_eq!(plan["can_be_done"], false, "{plan}");
     body["confirm"] = plan["confirm"].clone();
     assert_eq!(post(&serving, &token, "actions/yank", &body).status, 409);
-    body["reason"] = json!("");
-    assert_eq!(post(&serving, &token, "actions/yank", &body).status, 400);
+    for reason in [String::new(), " \n".to_owned(), "r".repeat(1_001)] {
+        body["reason"] = json!(reason);
+        assert_eq!(post(&serving, &token, "actions/yank", &body).status, 400, "{reason}");
+    }
     assert_eq!(registry.received(), []);
 }

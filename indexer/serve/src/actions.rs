@@ -27,8 +27,8 @@ use access::Staff;
 pub use tokens::{NewToken, TokenText};
 pub use webhooks::{WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
 
-/// The longest reason taken, in bytes.
-const MAX_REASON: usize = 2_000;
+/// The longest reason taken, in characters: it is read by people, in one line of the record.
+pub(crate) const MAX_REASON: usize = 1_000;
 
 /// The routes of what needs a token.
 pub(crate) fn router() -> Router<Arc<Service>> {
@@ -121,13 +121,22 @@ fn subject(name: &str, num: Option<&str>) -> Result<(KrateName, Option<VersionNu
     Ok((krate_name(name)?, num.map(version_num).transpose()?))
 }
 
-/// Why something is done, in the words of whoever does it.
+/// Why something is done, in the words of whoever does it, where they have to say so.
 fn reason(text: &str) -> Result<&str, ApiError> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > MAX_REASON {
-        return Err(ApiError::BadRequest(format!("`reason` says why, in 1 to {MAX_REASON} bytes")));
+    let text = reason_if_any(text)?;
+    if text.is_empty() {
+        return Err(ApiError::BadRequest(format!("`reason` says why, in 1 to {MAX_REASON} characters")));
     }
     Ok(text)
+}
+
+/// The same where nothing has to be said.
+fn reason_if_any(text: &str) -> Result<&str, ApiError> {
+    let (text, most) = (text.trim(), MAX_REASON);
+    match text.chars().count() {
+        n if n > most => Err(ApiError::BadRequest(format!("`reason` has {n} characters; at most {most} are kept"))),
+        _ => Ok(text),
+    }
 }
 
 /// An answer to one person, which nobody may keep.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::ArchiveState;
 
-use super::{Deed, Done, read, subject};
+use super::{Deed, Done, read, reason_if_any, subject};
 use crate::extract::Body;
 use crate::{ApiError, Service};
 
@@ -47,7 +47,7 @@ pub(crate) async fn recheck(
         scope: Scope::Recheck,
         krate: Some(&krate),
         subject: words(&wanted),
-        reason: wanted.reason.trim(),
+        reason: reason_if_any(&wanted.reason)?,
     };
     let act = async |_: &_| {
         let releases = service.meant(&name, num.as_ref()).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn retry(
         scope: Scope::Recheck,
         krate: Some(&krate),
         subject: words(&wanted),
-        reason: wanted.reason.trim(),
+        reason: reason_if_any(&wanted.reason)?,
     };
     let act = async |_: &_| {
         let releases = service.meant(&name, num.as_ref()).await?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::frame::{Section, View};
 use super::text::{release_address, shown};
-use crate::actions::recheck;
+use crate::actions::{MAX_REASON, recheck};
 use crate::extract::{Body, Segments, krate_name, version_num};
 use crate::{ApiError, Service};
 
@@ -125,7 +125,7 @@ pub(super) fn forms(key: &ReleaseKey, was_given_up: bool) -> Markup {
         html! {
             form.filters method="post" action=(format!("{path}/{deed}")) {
                 div.field { label for=(format!("{deed}-token")) { "Token" } input id=(format!("{deed}-token")) name="token" type="password" required autocomplete="off"; }
-                div.field { label for=(format!("{deed}-reason")) { "Reason" } input id=(format!("{deed}-reason")) name="reason" type="text" maxlength="2000" autocomplete="off"; }
+                div.field { label for=(format!("{deed}-reason")) { "Reason" } input id=(format!("{deed}-reason")) name="reason" type="text" maxlength=(MAX_REASON) autocomplete="off"; }
                 button type="submit" { (words) }
             }
         }
