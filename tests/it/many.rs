@@ -6,7 +6,7 @@ use fixtures::{GitIndex, RegistryServer, World};
 use schema::{ReleaseId, Timestamp};
 
 use crate::harness::{Home, archive, small_world};
-use crate::running::{Running, has_state, is_idle};
+use crate::running::{Running, has_state, is_at_head, is_idle};
 
 const KRATES: usize = 12;
 
@@ -91,7 +91,7 @@ fn of_two_followers_one_leads_and_the_other_takes_over_when_it_is_killed() {
     let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--poll", "1", "--no-source"];
     let other = home.beside();
     let mut first = Running::of(&home, home.start(&args));
-    first.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    first.until(&["status"], |status| is_at_head(status) && is_idle(status));
     let mut second = Running::of(&other, other.start(&args));
     let next = |world: World, num: &str| world.publish("alpha", num, "2026-08-20T07:15:00Z", archive("alpha", num));
 
@@ -121,7 +121,7 @@ fn a_process_outlives_its_connections() {
     index.commit(&small_world(), Some(&server.download_url()), "a").unwrap();
     let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--poll", "1", "--no-source"];
     let mut running = Running::of(&home, home.start(&args));
-    running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    running.until(&["status"], |status| is_at_head(status) && is_idle(status));
     let mut world = small_world();
     for num in ["1.2.0", "1.3.0", "1.4.0"] {
         home.execute(

@@ -63,6 +63,12 @@ pub(crate) fn has_state(answer: &Value, num: &str, state: &str) -> bool {
         .any(|row| row["num"] == num && row["checksum_state"] == state && row["advisories"]["state"] != "pending")
 }
 
+/// Whether its one index was read to its end, whatever is to be said of the advisories.
+pub(crate) fn is_at_head(status: &Value) -> bool {
+    let source = &status["sources"][0];
+    source["last_success_at"].is_string() && source["behind_since"].is_null()
+}
+
 pub(crate) fn is_idle(status: &Value) -> bool {
     status["work"].as_array().unwrap().is_empty()
 }
@@ -78,7 +84,7 @@ fn a_release_published_while_it_follows_a_git_index_gets_its_row() {
     let mut index = GitIndex::create(&path).unwrap();
     index.commit(&small_world(), Some(&server.download_url()), "a").unwrap();
     let mut running = Running::start(&home, &["--index", path.to_str().unwrap(), "run", "--from", "start"]);
-    let status = running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    let status = running.until(&["status"], |status| is_at_head(status) && is_idle(status));
     let source = &status["sources"][0];
     assert_eq!((&source["head"], source["behind_since"].is_null()), (&source["commit"], true), "{status}");
 
@@ -172,7 +178,7 @@ fn a_brake_leaves_it_running_and_not_at_its_head() {
     let mut index = GitIndex::create(&path).unwrap();
     index.commit(&world, None, "a").unwrap();
     let mut running = Running::start(&home, &["--index", path.to_str().unwrap(), "run"]);
-    running.until(&["status"], |status| status["ready"] == true && status["live_releases"] == 60);
+    running.until(&["status"], |status| is_at_head(status) && status["live_releases"] == 60);
     index.commit(&small_world(), None, "emptied").unwrap();
     let status = running.until(&["status"], |status| !status["sources"][0]["last_error"].is_null());
     let source = &status["sources"][0];

@@ -43,7 +43,7 @@ pub use options::ServeOptions;
 pub use packages::package_records;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
-pub use standing::Standing;
+pub use standing::{Standing, troubles};
 
 /// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here: into `kept` what
 /// anybody may read, beside it what is about this moment or changes something.
@@ -64,6 +64,7 @@ pub fn router(service: &Arc<Service>) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(service.options.max_body))
         .layer(from_fn(cache::conditional))
+        .layer(from_fn_with_state(with(), limits::in_place))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(with(), limits::guard))
         .layer(from_fn(limits::unguessed))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schema::{AsOf, DbSummary, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::SourceState;
+use store::{SourceState, Store, StoreError};
 
 /// What an answer rests on. It stands in every document as `as_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -31,7 +31,7 @@ impl Standing {
             commit: source.cursor_commit.clone(),
             at,
         });
-        let troubles = troubles(known, limit, now);
+        let troubles = judged(known, limit, now);
         let advisory_db = known.advisory_db.clone().map(|mut db| {
             db.source = without_password(&db.source);
             db
@@ -45,6 +45,15 @@ impl Standing {
     }
 }
 
+/// Why answers are older than they should be, one sentence for each: the rule of `as_of.stale`, of `/readyz`, and of
+/// `status --check`.
+///
+/// # Errors
+/// When the store fails.
+pub async fn troubles(store: &dyn Store, limit: Duration, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    Ok(judged(&Known::read(store).await?, limit, now))
+}
+
 /// The part of the memory that every answer rests on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
@@ -53,10 +62,20 @@ pub(crate) struct Known {
     pub(crate) advisory_db_checked_at: Option<Timestamp>,
 }
 
+impl Known {
+    pub(crate) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            sources: store.sources().await?,
+            advisory_db: store.advisory_db().await?,
+            advisory_db_checked_at: store.advisory_db_loaded_at().await?,
+        })
+    }
+}
+
 /// What the compiled-in advisories call themselves.
 const SNAPSHOT: &str = "snapshot";
 
-fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
+fn judged(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
     let mut troubles: Vec<String> = known
         .sources
         .iter()

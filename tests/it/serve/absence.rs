@@ -169,6 +169,25 @@ fn what_is_too_old_is_said_in_every_document_and_by_readyz() {
 }
 
 #[test]
+fn the_snapshot_inside_is_as_old_for_the_probe_as_for_the_answers() {
+    let (home, server) = (Home::new(), crate::harness::small_world().serve().unwrap());
+    home.json(&["index", "--crate", "alpha", "--no-source", "--index", &server.index_url()]);
+    let serving = Serving::start(&home, &["serve"]);
+    let ready = serving.get("/readyz");
+    let check = home.run(&["status", "--check", "--json"]);
+    assert_eq!((ready.status, check.code), (503, Some(1)), "{check:?}");
+    let (told, printed) = (ready.json(), check.document());
+    assert_eq!((&told["troubles"], &told["ready"]), (&printed["troubles"], &printed["ready"]));
+    assert_eq!(told["troubles"].as_array().unwrap().len(), 1, "{told}");
+    assert!(told["troubles"][0].as_str().unwrap().contains("the snapshot of 2026-08-21"), "{told}");
+    assert_eq!(home.run(&["status"]).code, Some(0), "only a probe asks for more");
+    // One that is looked at is no trouble to either.
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    assert_eq!((serving.get("/readyz").status, home.run(&["status", "--check"]).code), (200, Some(0)));
+}
+
+#[test]
 fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
@@ -199,6 +218,40 @@ fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     assert_eq!(lab.get("/livez").status, 200);
     lab.store.take_away(false);
     assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
+}
+
+#[test]
+fn a_file_that_is_deleted_under_the_server_is_noticed_by_every_answer() {
+    if crate::databases::is_without_file() {
+        return;
+    }
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
+    let paths = ["/api/v1/crates/alpha", "/api/v1/summary", "/packages/alpha.json", "/readyz", "/status", "/crates/alpha", "/"];
+    for path in paths {
+        assert_eq!(lab.get(path).status, 200, "{path}");
+    }
+    let (file, aside) = (home.database(), home.path().join("aside.sqlite"));
+    std::fs::rename(&file, &aside).unwrap();
+    for is_replaced in [false, true] {
+        if is_replaced {
+            std::fs::copy(&aside, &file).unwrap();
+        }
+        for path in paths {
+            let answer = lab.get(path);
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}: {}", answer.text());
+            assert!(answer.detail().contains("database file is gone"), "{path}: {}", answer.text());
+        }
+        let acted = request(&lab.address, "POST", "/api/v1/actions/recheck", &[], "{}");
+        assert_eq!(acted.status, 503, "{}", acted.text());
+        let badge = lab.get("/badges/alpha.svg");
+        assert_eq!((badge.status, badge.header("content-type")), (503, Some("image/svg+xml;charset=utf-8")));
+        assert_eq!(lab.get("/livez").status, 200);
+    }
+    std::fs::rename(&aside, &file).unwrap();
+    for path in paths {
+        assert_eq!(lab.get(path).status, 200, "{path}");
+    }
 }
 
 #[test]

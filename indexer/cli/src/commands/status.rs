@@ -2,6 +2,7 @@
 
 use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
+use serve::ServeOptions;
 use store::SourceState;
 
 use super::{quarantine, webhook};
@@ -26,11 +27,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
     let webhooks = store.webhooks().await?;
     let now = SystemClock.now();
     let latency = latency::measured(store, now).await?;
-    let mut troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
-    // An empty database answers "unknown" to everything: nobody should be sent here.
-    if sources.is_empty() {
-        troubles.push("no index was ever read".to_owned());
-    }
+    let troubles = serve::troubles(store, ServeOptions::default().advisories_stale, now).await?;
     let exit = if check && !troubles.is_empty() { Exit::Failed } else { Exit::Done };
     if settings.json {
         let sources: Vec<_> = sources.iter().map(|source| source_json(source, now)).collect();
@@ -85,14 +82,9 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
         }
     }
     for trouble in &troubles {
-        complain(&format!("not ready: {trouble}"));
+        complain(&format!("not ready: {}", shown(trouble)));
     }
     Ok(exit)
-}
-
-/// Why a source's answers may be too old, by its address.
-fn trouble(source: &SourceState, now: Timestamp) -> Option<String> {
-    source.trouble(now).map(|trouble| format!("index {}: {trouble}", shown(&source.address)))
 }
 
 fn source_json(source: &SourceState, now: Timestamp) -> Value {
