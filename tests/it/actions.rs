@@ -130,12 +130,8 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
     drop(lock);
     // The limit is named, and counts characters: 'ä' has two bytes.
     for (path, n, status) in [("recheck", 1_001, 400), ("retry", 1_001, 400), ("retry", 1_000, 200)] {
-        let answer = post(
-            &serving,
-            &token,
-            &format!("actions/{path}"),
-            &json!({ "name": "alpha", "reason": "ä".repeat(n) }),
-        );
+        let answer =
+            post(&serving, &token, &format!("actions/{path}"), &json!({ "name": "alpha", "reason": "ä".repeat(n) }));
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
         assert!(status == 200 || answer.detail().contains("at most 1000"), "{}", answer.text());
     }

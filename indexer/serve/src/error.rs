@@ -113,7 +113,9 @@ impl ApiError {
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Away | Self::FileGone | Self::NoAdvisories | Self::Busy | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away | Self::FileGone | Self::NoAdvisories | Self::Busy | Self::TooSlow => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -161,6 +163,7 @@ impl From<RoomError> for ApiError {
         tracing::warn!(error = in_one_line(&error), "another room failed to answer a request");
         match error {
             RoomError::Away(_) => Self::Away,
+            RoomError::Busy => Self::Busy,
             RoomError::Unreadable { .. } => Self::Internal,
         }
     }

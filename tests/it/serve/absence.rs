@@ -52,7 +52,11 @@ fn who_takes_a_version_or_an_advisory_that_never_was_is_not_answered_with_never(
             "beta-b/dependents?advisory=RUSTSEC-2026-9001",
             "is not about crate `beta-b`",
         ),
-        ("alpha --advisory CVE-2000-1", "alpha/dependents?advisory=CVE-2000-1", "no advisory has the id \"CVE-2000-1\""),
+        (
+            "alpha --advisory CVE-2000-1",
+            "alpha/dependents?advisory=CVE-2000-1",
+            "no advisory has the id \"CVE-2000-1\"",
+        ),
     ] {
         let args: Vec<_> = ["dependents"].into_iter().chain(subject.split(' ')).collect();
         let run = home.run(&args);
@@ -227,7 +231,8 @@ fn a_file_that_is_deleted_under_the_server_is_noticed_by_every_answer() {
     }
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
-    let paths = ["/api/v1/crates/alpha", "/api/v1/summary", "/packages/alpha.json", "/readyz", "/status", "/crates/alpha", "/"];
+    let paths =
+        ["/api/v1/crates/alpha", "/api/v1/summary", "/packages/alpha.json", "/readyz", "/status", "/crates/alpha", "/"];
     for path in paths {
         assert_eq!(lab.get(path).status, 200, "{path}");
     }

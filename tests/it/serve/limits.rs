@@ -116,7 +116,15 @@ fn an_answer_too_large_to_be_kept_is_given_all_the_same() {
     world.write_advisories(&home.path().join("advisory-db")).unwrap();
     world.write_index(&home.path().join("index"), None).unwrap();
     let run = home.run(&[
-        "index", "--crate", "alpha", "--index", "index", "--advisory-db", "advisory-db", "--offline", "--no-source",
+        "index",
+        "--crate",
+        "alpha",
+        "--index",
+        "index",
+        "--advisory-db",
+        "advisory-db",
+        "--offline",
+        "--no-source",
     ]);
     assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
     let lab = Lab::new(&home, ServeOptions::default());

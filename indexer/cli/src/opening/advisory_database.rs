@@ -65,11 +65,7 @@ pub(crate) async fn follow_advisories(
 }
 
 /// Why the snapshot that ships inside is not taken: what is loaded is of a later day, and going back would forget advisories.
-fn older_snapshot(
-    source: &AdvisorySource,
-    held: Option<&DbCommit>,
-    now: Timestamp,
-) -> anyhow::Result<Option<String>> {
+fn older_snapshot(source: &AdvisorySource, held: Option<&DbCommit>, now: Timestamp) -> anyhow::Result<Option<String>> {
     let (AdvisorySource::Snapshot, Some(held)) = (source, held) else { return Ok(None) };
     let inside = advisories::bundled_commit()?;
     if held.at <= inside.at {

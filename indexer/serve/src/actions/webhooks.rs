@@ -43,7 +43,9 @@ pub enum WebhookError {
     #[error("{0:?} is no type of event; there are {types}", types = types().collect::<Vec<_>>().join(", "))]
     Type(String),
     /// A place in the feed where nothing is or was.
-    #[error("`after` is a number from 0 to {last}, the newest event, not {after}; without it the subscription begins now")]
+    #[error(
+        "`after` is a number from 0 to {last}, the newest event, not {after}; without it the subscription begins now"
+    )]
     After {
         /// As asked.
         after: i64,

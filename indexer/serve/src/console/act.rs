@@ -41,8 +41,12 @@ pub(super) async fn look_again(
     let marked = |step: &str| answer["marked"][step].as_u64().unwrap_or_default();
     let said = match (marked("verify"), marked("download")) {
         (0, 0) => Said::Nothing(why_none(&answer)),
-        (checked, 0) => Said::Done(format!("{} for a source check, before anything that nobody asked for.", times(checked))),
-        (0, fetched) => Said::Done(format!("{} for a download, before anything that nobody asked for.", times(fetched))),
+        (checked, 0) => {
+            Said::Done(format!("{} for a source check, before anything that nobody asked for.", times(checked)))
+        }
+        (0, fetched) => {
+            Said::Done(format!("{} for a download, before anything that nobody asked for.", times(fetched)))
+        }
         (checked, fetched) => {
             Said::Done(format!("{} for a source check, {} for a download.", times(checked), times(fetched)))
         }

@@ -48,6 +48,7 @@ pub(super) async fn page(
         Some(id) => Some(service.covered_by(id, &known.name).await?),
         None => None,
     };
+    let Ok(_turn) = service.graph_questions.acquire().await else { return Err(ApiError::Busy) };
     let graph = service.graphs.graph(at).await?;
     let canonical = known.name.canonical();
     // The graph is walked on this thread; the others go on.

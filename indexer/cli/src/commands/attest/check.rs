@@ -46,7 +46,10 @@ pub(super) fn run(lines: &Path, key: &Path, settings: &Settings) -> anyhow::Resu
         }
         let total = count(checked.len(), "statement");
         let verdict = if holds { "holds" } else { "does not hold" };
-        say(&format!("{verdict}: of {total} {n_valid} signed by key {}, {n_unsigned} unsigned, {n_failed} failed", key.id()));
+        say(&format!(
+            "{verdict}: of {total} {n_valid} signed by key {}, {n_unsigned} unsigned, {n_failed} failed",
+            key.id()
+        ));
     }
     Ok(if holds { Exit::Done } else { Exit::Failed })
 }
