@@ -195,6 +195,60 @@ fn a_subscription_is_checked_when_it_is_made_and_only_a_secret_of_ours_is_told()
 }
 
 #[test]
+fn what_staff_are_answered_is_what_the_description_says() {
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    let token = token(&home, &["recheck", "yank", "admin", "read"], &["*"]);
+    let description = serving.get("/api/v1/openapi.json").json();
+    let agrees = |method: &str, path: &str, answer: &Answer| {
+        let operation = &description["paths"][format!("/api/v1/{path}")][method];
+        let content = &operation["responses"][answer.status.to_string()]["content"]["application/json"];
+        let name = content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{path} {answer:?}"));
+        let schema = &description["components"]["schemas"][name.rsplit('/').next().unwrap()];
+        let (document, mut known) = (answer.json(), schema["properties"].as_object().cloned().unwrap_or_default());
+        // Of an answer of several kinds, each has fields of its own.
+        let kinds: Vec<_> = schema["anyOf"].as_array().into_iter().flatten().collect();
+        let kind = kinds.iter().find(|kind| {
+            kind["required"].as_array().unwrap().iter().all(|field| !document[field.as_str().unwrap()].is_null())
+        });
+        known.extend(kind.into_iter().flat_map(|kind| kind["properties"].as_object().unwrap().clone()));
+        let required = schema["required"].as_array().into_iter().flatten();
+        let lacks: Vec<_> = required.filter(|field| document.get(field.as_str().unwrap()).is_none()).collect();
+        let odd: Vec<_> = document.as_object().unwrap().keys().filter(|field| !known.contains_key(*field)).collect();
+        assert!(lacks.is_empty() && odd.is_empty(), "{method} {path}: {lacks:?} {odd:?} {document}");
+    };
+    for path in ["actions/recheck", "actions/retry", "actions/yank"] {
+        let answer = post(&serving, &token, path, &alpha());
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        agrees("post", path, &answer);
+    }
+    let made = post(&serving, &token, "webhooks", &json!({ "url": "https://example.org/hook" }));
+    agrees("post", "webhooks", &made);
+    for path in ["webhooks", "actions/audit"] {
+        agrees("get", path, &get(&serving, &token, path));
+    }
+    agrees("get", "actions/reviews/{name}/{version}", &get(&serving, &token, "actions/reviews/alpha/1.0.0"));
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    let id = made.json()["id"].as_i64().unwrap();
+    let removed = request(&serving.address, "DELETE", &format!("/api/v1/webhooks/{id}"), &headers, "");
+    agrees("delete", "webhooks/{id}", &removed);
+    for answer in [
+        post(&serving, "", "actions/recheck", &alpha()),
+        post(
+            &serving,
+            &token,
+            "actions/review",
+            &json!({ "name": "alpha", "num": "1.0.0", "finding": "x", "state": "open", "reason": "r" }),
+        ),
+        post(&serving, &token, "actions/unyank", &alpha()),
+    ] {
+        assert!([401, 403, 409].contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.json().as_object().unwrap().keys().collect::<Vec<_>>(), ["errors"]);
+    }
+}
+
+#[test]
 fn a_finding_is_reviewed_and_stays_what_it_is() {
     let home = Home::new();
     // A file that shows other than it is: a finding of the archive.

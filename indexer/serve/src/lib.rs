@@ -56,7 +56,7 @@ pub fn router(service: &Arc<Service>) -> Router {
     let as_pages = || from_fn_with_state(with(), console::errors_as_pages);
     let pages = console::router().layer(as_pages()).layer(CompressionLayer::new());
     let routes = Router::new().merge(kept).merge(pages).merge(health::router()).merge(hooks::router());
-    let routes = routes.merge(actions::router());
+    let routes = routes.merge(Router::from(actions::described()));
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)

@@ -200,6 +200,15 @@ fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
     lab.store.take_away(true);
     for (path, operations) in description["paths"].as_object().unwrap() {
+        // Staff are asked for a token first; that is looked up, and so has no answer either.
+        if operations.as_object().unwrap().values().any(|operation| operation.get("security").is_some()) {
+            let token = format!("Bearer prv_1_{}", "07".repeat(32));
+            if operations.get("get").is_some() {
+                let answer = request(&lab.address, "GET", &filled(path), &[("authorization", &token)], "");
+                assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}");
+            }
+            continue;
+        }
         let path = filled(path);
         let answer = if operations.get("get").is_some() {
             lab.get(&path)

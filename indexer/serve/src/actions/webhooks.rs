@@ -3,22 +3,23 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use net::{Addresses, NetError, Url};
-use schema::{ChangeKind, CratePattern, Random, Scope, Secret};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schema::{ChangeKind, CratePattern, Random, Scope, Secret, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use store::{WebhookRow, WebhookWrite};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::access::Staff;
-use super::{Deed, Done, read, unkept};
+use super::{Deed, Done, Noted, read, unkept};
 use crate::extract::{Body, Segments};
+use crate::openapi::described;
 use crate::{ApiError, Service};
 
 /// What every secret begins with (Standard Webhooks 1.0.0, "Signature scheme").
@@ -117,33 +118,126 @@ pub fn shown_url(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-pub(super) fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/webhooks", get(list).post(add))
-        .route("/api/v1/webhooks/{id}", delete(remove))
-        .route("/api/v1/webhooks/{id}/resume", post(resume))
+pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::default().routes(routes!(list, add)).routes(routes!(remove)).routes(routes!(resume))
 }
 
-#[derive(Deserialize)]
+/// A subscription that is wanted.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewWebhook {
+    /// Where to: an https address that is public.
     url: String,
+    /// What deliveries are signed with, `whsec_` and 24 to 64 bytes in base64; one is made when it is not given.
     secret: Option<String>,
+    /// Only events of these types; empty: all.
     #[serde(default)]
     types: Vec<String>,
+    /// Only events about these crates, each a name or the beginning of names and a star; empty: all.
     #[serde(default)]
     crates: Vec<CratePattern>,
+    /// Only what has a higher number, 0 to the newest there is; from now on when it is not given.
     after: Option<i64>,
 }
 
-async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    Staff::allowed(&service, &headers, Scope::Admin, None).await?;
-    let webhooks: Vec<_> = service.store.webhooks().await?.iter().map(as_json).collect();
-    Ok(unkept(StatusCode::OK, &json!({ "webhooks": webhooks })))
+/// The subscriptions there are.
+#[derive(Serialize, JsonSchema)]
+struct WebhooksAnswer {
+    /// By number, disabled ones included.
+    webhooks: Vec<WebhookEntry>,
 }
 
+/// A subscription, without its secret, and how far it is.
+#[derive(Serialize, JsonSchema)]
+struct WebhookEntry {
+    /// Its number.
+    id: i64,
+    /// Where to.
+    url: String,
+    /// Only events of these types; empty: all.
+    types: Vec<String>,
+    /// Only events about these crates; empty: all.
+    crates: Vec<CratePattern>,
+    /// Since when.
+    created_at: Timestamp,
+    /// The number of the last event that was taken or is not wanted.
+    after: i64,
+    /// Failed tries of the next one.
+    tries: u32,
+    /// When it is tried next.
+    next_at: Timestamp,
+    /// Why the last try failed. Other people's text.
+    last_error: Option<String>,
+    /// When one was last taken.
+    last_success_at: Option<Timestamp>,
+    /// Since when nothing is sent.
+    disabled_at: Option<Timestamp>,
+    /// Why nothing is sent.
+    disabled_reason: Option<String>,
+}
+
+/// A subscription that was made.
+#[derive(Serialize, JsonSchema)]
+struct Added {
+    /// Its number.
+    id: i64,
+    /// It is told of what has a higher number.
+    after: i64,
+}
+
+/// A subscription that is gone.
+#[derive(Serialize, JsonSchema)]
+struct Removed {
+    /// Its number.
+    removed: i64,
+}
+
+/// A subscription that goes on.
+#[derive(Serialize, JsonSchema)]
+struct Resumed {
+    /// Its number.
+    resumed: i64,
+}
+
+type WebhookAdded = Noted<Added>;
+type WebhookRemoved = Noted<Removed>;
+type WebhookResumed = Noted<Resumed>;
+
+described!(
+    NewWebhook as Deserialize,
+    WebhooksAnswer as Serialize,
+    WebhookAdded as Serialize,
+    WebhookRemoved as Serialize,
+    WebhookResumed as Serialize,
+);
+
+/// Who is told of events
+///
+/// Needs a token with the scope `admin`.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks", operation_id = "webhooks", tag = "staff",
+    security(("token" = [])),
+    responses((status = 200, description = "The subscriptions.", body = WebhooksAnswer)),
+)]
+async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    Staff::allowed(&service, &headers, Scope::Admin, None).await?;
+    let webhooks = service.store.webhooks().await?.into_iter().map(WebhookEntry::from).collect();
+    Ok(unkept(StatusCode::OK, &WebhooksAnswer { webhooks }))
+}
+
+/// Has an address told of events
+///
+/// The secret that was made for it comes back in the header `x-webhook-secret`, once. Needs a token with the scope `admin`.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks", operation_id = "webhook_add", tag = "staff", request_body = NewWebhook,
+    security(("token" = [])),
+    responses((
+        status = 201, description = "It is told from now on.", body = WebhookAdded,
+        headers(("x-webhook-secret" = String, description = "The secret, when none was given.")),
+    )),
+)]
 async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
-    let new: New = read(&body)?;
+    let new: NewWebhook = read(&body)?;
     let is_ours = new.secret.is_none();
     let secret = match new.secret {
         Some(secret) => Some(Secret::new(secret)),
@@ -161,7 +255,7 @@ async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body)
     service
         .deed(&headers, deed, async |_: &Staff| {
             let id = service.store.add_webhook(&webhook, after, service.now()).await?;
-            Ok(Done { status: StatusCode::CREATED, ..Done::told(json!({ "id": id, "after": after })) })
+            Ok(Done { status: StatusCode::CREATED, ..Done::told(Added { id, after }) })
         })
         .await
         .map(|response| if is_ours { with_secret(response, &webhook.secret) } else { response })
@@ -176,6 +270,15 @@ fn with_secret(mut response: Response, secret: &Secret) -> Response {
     response
 }
 
+/// Tells an address no more
+///
+/// Needs a token with the scope `admin`.
+#[utoipa::path(
+    delete, path = "/api/v1/webhooks/{id}", operation_id = "webhook_remove", tag = "staff",
+    params(("id" = i64, Path, description = "The number of the subscription.")),
+    security(("token" = [])),
+    responses((status = 200, description = "It is forgotten.", body = WebhookRemoved)),
+)]
 async fn remove(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
@@ -183,13 +286,22 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let act = async |_: &Staff| {
         if service.store.remove_webhook(id).await? {
-            return Ok(Done::told(json!({ "removed": id })));
+            return Ok(Done::told(Removed { removed: id }));
         }
         Err(ApiError::NotFound(format!("there is no subscription {id}")))
     };
     service.deed(&headers, deed("webhook remove", id.to_string()), act).await
 }
 
+/// Goes on with one that was given up
+///
+/// Needs a token with the scope `admin`.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{id}/resume", operation_id = "webhook_resume", tag = "staff",
+    params(("id" = i64, Path, description = "The number of the subscription.")),
+    security(("token" = [])),
+    responses((status = 200, description = "It goes on from where it was.", body = WebhookResumed)),
+)]
 async fn resume(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
@@ -197,7 +309,7 @@ async fn resume(
 ) -> Result<Response, ApiError> {
     let act = async |_: &Staff| {
         if service.store.resume_webhook(id, service.now()).await? {
-            return Ok(Done::told(json!({ "resumed": id })));
+            return Ok(Done::told(Resumed { resumed: id }));
         }
         Err(ApiError::NotFound(format!("there is no disabled subscription {id}")))
     };
@@ -208,14 +320,23 @@ const fn deed(action: &'static str, subject: String) -> Deed<'static> {
     Deed { action, scope: Scope::Admin, krate: None, subject, reason: "" }
 }
 
-/// A subscription without its secret.
-fn as_json(row: &WebhookRow) -> Value {
-    let progress = &row.progress;
-    let disabled = progress.disabled.as_ref();
-    json!({
-        "id": row.id, "url": row.webhook.url, "types": row.webhook.types, "crates": row.webhook.crates,
-        "created_at": row.created_at, "after": progress.cursor, "tries": progress.tries, "next_at": progress.next_at,
-        "last_error": progress.last_error, "last_success_at": progress.last_success_at,
-        "disabled_at": disabled.map(|(at, _)| at), "disabled_reason": disabled.map(|(_, reason)| reason),
-    })
+impl From<WebhookRow> for WebhookEntry {
+    fn from(row: WebhookRow) -> Self {
+        let WebhookRow { id, webhook, created_at, progress } = row;
+        let (disabled_at, disabled_reason) = progress.disabled.unzip();
+        Self {
+            id,
+            url: webhook.url,
+            types: webhook.types,
+            crates: webhook.crates,
+            created_at,
+            after: progress.cursor,
+            tries: progress.tries,
+            next_at: progress.next_at,
+            last_error: progress.last_error,
+            last_success_at: progress.last_success_at,
+            disabled_at,
+            disabled_reason,
+        }
+    }
 }
