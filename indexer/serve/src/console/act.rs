@@ -135,7 +135,7 @@ pub(super) fn forms(key: &ReleaseKey, was_given_up: bool) -> Markup {
         }
     };
     html! {
-        details {
+        details.act {
             summary { "Act, with a token" }
             p.muted { "The scope " code { "recheck" } " is needed. The deed is noted with the name of the token." }
             (form("recheck", "Look again"))
