@@ -256,7 +256,7 @@ CREATE TABLE token (
 ) STRICT;
 
 CREATE TABLE webhook (
-    id INTEGER PRIMARY KEY,            -- number in this database
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- number in this database, never given twice
     url TEXT NOT NULL,                 -- where to
     secret TEXT NOT NULL,              -- what deliveries are signed with, whsec_…
     types TEXT NOT NULL,               -- JSON array of the types of events; empty: all

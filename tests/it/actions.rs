@@ -128,6 +128,13 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
     assert!(steps.contains(&"verify") && steps.contains(&"download") && steps.contains(&"publish"), "{steps:?}");
     assert_eq!(post(&serving, &token, "actions/retry", &json!({ "name": "alpha" })).json()["revived"], 0);
     drop(lock);
+    // The limit is named, and counts characters: 'ä' has two bytes.
+    for (path, n, status) in [("recheck", 1_001, 400), ("retry", 1_001, 400), ("retry", 1_000, 200)] {
+        let answer =
+            post(&serving, &token, &format!("actions/{path}"), &json!({ "name": "alpha", "reason": "ä".repeat(n) }));
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(status == 200 || answer.detail().contains("at most 1000"), "{}", answer.text());
+    }
     for (body, status) in [
         (json!({ "name": "alpha", "num": "9.9.9" }), 404),
         (json!({ "name": "alpha", "num": "1 0" }), 400),
@@ -145,8 +152,100 @@ fn a_recheck_marks_and_a_retry_revives_while_another_process_holds_the_lock() {
             (row["action"].as_str().unwrap(), row["subject"].as_str().unwrap(), row["outcome"].as_str().unwrap())
         })
         .collect();
-    assert_eq!(told, [("recheck", "alpha", "done"), ("retry", "alpha", "done"), ("recheck", "alpha@9.9.9", "failed")]);
+    assert_eq!(
+        told,
+        [
+            ("recheck", "alpha", "done"),
+            ("retry", "alpha", "done"),
+            ("retry", "alpha", "done"),
+            ("recheck", "alpha@9.9.9", "failed")
+        ]
+    );
     assert!(!home.json(&["token", "list"])["tokens"][0]["last_used_at"].is_null());
+}
+
+#[test]
+fn a_subscription_is_checked_when_it_is_made_and_only_a_secret_of_ours_is_told() {
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    let token = token(&home, &["admin"], &[]);
+    let add = |more: &Value| {
+        let mut body = json!({ "url": "https://example.org/hook" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(&serving, &token, "webhooks", &body)
+    };
+    for (more, words) in [
+        (json!({ "types": ["yank"] }), "added, added_yanked"),
+        (json!({ "after": -1 }), "from 0 to"),
+        (json!({ "after": 1_000_000 }), "the newest event"),
+        (json!({ "url": "https://10.0.0.1/" }), "not a public address"),
+        (json!({ "url": "https://[::1]/" }), "not a public address"),
+        (json!({ "url": "https://169.254.169.254/latest" }), "not a public address"),
+        (json!({ "secret": "whsec_short" }), "24 to 64 bytes"),
+    ] {
+        let answer = add(&more);
+        assert_eq!(answer.status, 400, "{more}: {}", answer.text());
+        assert!(answer.detail().contains(words), "{more}: {}", answer.text());
+    }
+    let made = add(&json!({ "types": ["yanked", "signal", "provenance_changed"], "after": 0 }));
+    assert_eq!(made.status, 201);
+    assert!(made.header("x-webhook-secret").unwrap().starts_with("whsec_"));
+    let given = add(&json!({ "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }));
+    assert_eq!((given.status, given.header("x-webhook-secret")), (201, None));
+}
+
+#[test]
+fn what_staff_are_answered_is_what_the_description_says() {
+    let home = indexed();
+    let serving = Serving::start(&home, &["serve"]);
+    let token = token(&home, &["recheck", "yank", "admin", "read"], &["*"]);
+    let description = serving.get("/api/v1/openapi.json").json();
+    let agrees = |method: &str, path: &str, answer: &Answer| {
+        let operation = &description["paths"][format!("/api/v1/{path}")][method];
+        let content = &operation["responses"][answer.status.to_string()]["content"]["application/json"];
+        let name = content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{path} {answer:?}"));
+        let schema = &description["components"]["schemas"][name.rsplit('/').next().unwrap()];
+        let (document, mut known) = (answer.json(), schema["properties"].as_object().cloned().unwrap_or_default());
+        // Of an answer of several kinds, each has fields of its own.
+        let kinds: Vec<_> = schema["anyOf"].as_array().into_iter().flatten().collect();
+        let kind = kinds.iter().find(|kind| {
+            kind["required"].as_array().unwrap().iter().all(|field| !document[field.as_str().unwrap()].is_null())
+        });
+        known.extend(kind.into_iter().flat_map(|kind| kind["properties"].as_object().unwrap().clone()));
+        let required = schema["required"].as_array().into_iter().flatten();
+        let lacks: Vec<_> = required.filter(|field| document.get(field.as_str().unwrap()).is_none()).collect();
+        let odd: Vec<_> = document.as_object().unwrap().keys().filter(|field| !known.contains_key(*field)).collect();
+        assert!(lacks.is_empty() && odd.is_empty(), "{method} {path}: {lacks:?} {odd:?} {document}");
+    };
+    for path in ["actions/recheck", "actions/retry", "actions/yank"] {
+        let answer = post(&serving, &token, path, &alpha());
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        agrees("post", path, &answer);
+    }
+    let made = post(&serving, &token, "webhooks", &json!({ "url": "https://example.org/hook" }));
+    agrees("post", "webhooks", &made);
+    for path in ["webhooks", "actions/audit"] {
+        agrees("get", path, &get(&serving, &token, path));
+    }
+    agrees("get", "actions/reviews/{name}/{version}", &get(&serving, &token, "actions/reviews/alpha/1.0.0"));
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    let id = made.json()["id"].as_i64().unwrap();
+    let removed = request(&serving.address, "DELETE", &format!("/api/v1/webhooks/{id}"), &headers, "");
+    agrees("delete", "webhooks/{id}", &removed);
+    for answer in [
+        post(&serving, "", "actions/recheck", &alpha()),
+        post(
+            &serving,
+            &token,
+            "actions/review",
+            &json!({ "name": "alpha", "num": "1.0.0", "finding": "x", "state": "open", "reason": "r" }),
+        ),
+        post(&serving, &token, "actions/unyank", &alpha()),
+    ] {
+        assert!([401, 403, 409].contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.json().as_object().unwrap().keys().collect::<Vec<_>>(), ["errors"]);
+    }
 }
 
 #[test]
@@ -170,6 +269,7 @@ fn a_finding_is_reviewed_and_stays_what_it_is() {
     assert_eq!(review("no.such-finding", "open", "r"), 404);
     assert_eq!(review(&finding, "fine", "r"), 400);
     assert_eq!(review(&finding, "open", "  "), 400);
+    assert_eq!(review(&finding, "open", &"r".repeat(1_001)), 400);
     let reviews = get(&serving, &token, "actions/reviews/odd/1.0.0").json();
     let states: Vec<_> =
         reviews["reviews"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
@@ -250,7 +350,9 @@ fn without_a_registry_token_a_yank_is_only_looked_at() {
     assert_eq!(plan["can_be_done"], false, "{plan}");
     body["confirm"] = plan["confirm"].clone();
     assert_eq!(post(&serving, &token, "actions/yank", &body).status, 409);
-    body["reason"] = json!("");
-    assert_eq!(post(&serving, &token, "actions/yank", &body).status, 400);
+    for reason in [String::new(), " \n".to_owned(), "r".repeat(1_001)] {
+        body["reason"] = json!(reason);
+        assert_eq!(post(&serving, &token, "actions/yank", &body).status, 400, "{reason}");
+    }
     assert_eq!(registry.received(), []);
 }

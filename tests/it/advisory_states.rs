@@ -14,6 +14,25 @@ struct Place {
 
 const ID: &str = "RUSTSEC-2026-9001";
 
+#[test]
+fn the_snapshot_inside_does_not_take_the_place_of_what_is_newer() {
+    let home = crate::serve::indexed();
+    let loaded = home.json(&["status"])["as_of"]["advisory_db"].clone();
+    let args = ["index", "--crate", "alpha", "--index", "index", "--archives", "cache", "--no-source", "--offline"];
+    let run = home.run(&[&args[..], &["--advisory-db", "snapshot"]].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("ships inside is older than the advisory database that is loaded"), "{run:?}");
+    assert_eq!(home.json(&["status"])["as_of"]["advisory_db"], loaded);
+    assert_eq!(home.json(&["affected", ID])["total"], 1);
+    // Who asks for nothing else is told that it was not done.
+    for more in [&["--advisory-db", "snapshot"][..], &[]] {
+        let run = home.run(&[&["advisories", "follow"], more].concat());
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("which stays"), "{run:?}");
+    }
+    assert_eq!(home.json(&["status"])["as_of"]["advisory_db"], loaded);
+}
+
 fn advisory(id: &str, krate: &str) -> AdvisoryBuilder {
     AdvisoryBuilder::new(id, krate, "2026-08-01")
 }

@@ -63,6 +63,9 @@ fn what_is_verified_is_attested_signed_and_accepted_by_openssl() {
     home.write("statements.jsonl", &run.stdout);
     let verified = home.json(&["attest", "--verify", "statements.jsonl", "--public-key", &public]);
     assert_eq!((&verified["valid"], &verified["total"]), (&json!(2), &json!(2)));
+    assert_eq!((&verified["unsigned"], &verified["failed"], &verified["holds"]), (&json!(0), &json!(0), &json!(true)));
+    let told = home.run(&["attest", "--verify", "statements.jsonl", "--public-key", &public]);
+    assert!(told.stdout.contains("holds: of 2 statements 2 signed by key"), "{told:?}");
     let theirs = home.run(&["attest", "--verify", "statements.jsonl", "--public-key", &other, "--json"]);
     assert_eq!((theirs.code, &theirs.document()["statements"][0]["outcome"]), (Some(1), &json!("bad-signature")));
     openssl_accepts(&home, &envelopes[0], &public);
@@ -158,6 +161,16 @@ fn nothing_is_attested_of_what_was_not_checked_and_unsigned_is_refused() {
     let outcomes: Vec<_> =
         refused.document()["statements"].as_array().unwrap().iter().map(|one| one["outcome"].clone()).collect();
     assert_eq!((refused.code, outcomes), (Some(1), vec![json!("unsigned"), json!("unreadable"), json!("unreadable")]));
+    let counts = refused.document();
+    assert_eq!(
+        (&counts["valid"], &counts["unsigned"], &counts["failed"], &counts["holds"]),
+        (&json!(0), &json!(1), &json!(2), &json!(false))
+    );
+    let told = home.run(&["attest", "--verify", "lines", "--public-key", "public.pem"]);
+    assert_eq!(told.code, Some(1));
+    let last = told.stdout.lines().last().unwrap();
+    assert!(last.starts_with("does not hold: of 3 statements 0 signed by key"), "{last}");
+    assert!(last.ends_with(", 1 unsigned, 2 failed"), "{last}");
     home.write("nothing", "");
     assert_eq!(verify("nothing").code, Some(1), "a file without statements proves nothing");
     home.write("key.pem", KEY);

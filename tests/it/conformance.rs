@@ -378,7 +378,9 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
         // Another text of the same advisory: its crate is due again, and an old alias is forgotten.
         store.apply_db(&state("two", vec![advisory("RUSTSEC-1", "b", &["CVE-2"])], &[]), NOW).await.unwrap();
         assert_eq!(store.advisories_by_id("CVE-1").await.unwrap(), []);
-        assert_eq!(store.advisories().await.unwrap()[0].db_commit, "two");
+        let listed = store.advisories().await.unwrap();
+        assert_eq!(listed[0].db_commit, "two");
+        assert_eq!(store.advisory_facts().await.unwrap(), [listed[0].facts.clone()]);
         let mark = taken(store.as_ref(), Step::Match).await[0];
         store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], NOW).await.unwrap();
         assert_eq!(store.matches(&[release]).await.unwrap(), []);

@@ -151,5 +151,7 @@ fn a_subscription_is_held_by_one_and_goes_only_forward() {
         assert_eq!((resumed[0].progress.tries, resumed[0].progress.cursor), (0, 9));
         assert!(store.remove_webhook(id).await.unwrap());
         assert!(!store.remove_webhook(id).await.unwrap());
+        // The record of deeds names subscriptions by number.
+        assert!(store.add_webhook(&webhook, 5, NOW).await.unwrap() > id, "a number is never given twice");
     });
 }

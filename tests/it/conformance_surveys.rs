@@ -8,8 +8,8 @@ use schema::{
     Priority, Release, ReleaseId, Step, Timestamp, Verdict, VersionNum,
 };
 use store::{
-    DayCount, FeedRow, HappenedKind, KrateWrite, LineWrite, MarkState, MarksWanted, Postponed, RowWrite, Signal,
-    SourceState, Span, Store, Wanted,
+    DayCount, FeedRow, HappenedKind, KrateWrite, LineWrite, MarkState, MarksWanted, MatchWrite, Postponed, RowWrite,
+    Signal, SourceState, Span, Store, Wanted,
 };
 
 use crate::conformance::on_every_backend;
@@ -89,6 +89,13 @@ async fn say(store: &dyn Store, release: &Release, verdict: Verdict, advisories:
     store.forget_deliveries().await.unwrap();
 }
 
+/// Matches everything that is due, with nothing.
+async fn matched(store: &dyn Store) {
+    let marks = store.deliver(Step::Match, hour(31), hour(32), 100).await.unwrap();
+    let writes: Vec<_> = marks.into_iter().map(|mark| MatchWrite { mark, matches: Vec::new() }).collect();
+    store.finish_matches(&writes, hour(31)).await.unwrap();
+}
+
 #[test]
 fn crates_are_found_by_a_part_of_their_name_page_after_page() {
     on_every_backend(|store: Arc<dyn Store>| async move {
@@ -117,6 +124,25 @@ fn releases_are_found_by_what_is_known_of_them() {
         let all = small(store.as_ref()).await;
         say(store.as_ref(), &all[0], Verdict::Mismatch, AdvisoryState::Affected).await;
         say(store.as_ref(), &all[1], Verdict::Verified, AdvisoryState::NoneKnown).await;
+        // What was just added waits for its match: until then nobody is told that nothing is known.
+        let none_known = Wanted { advisories: Some(AdvisoryState::NoneKnown), ..Wanted::default() };
+        let pending = Wanted { advisories: Some(AdvisoryState::Pending), ..Wanted::default() };
+        assert_eq!(store.find(&none_known, None, 9).await.unwrap(), []);
+        assert_eq!(store.find(&pending, None, 9).await.unwrap(), [all[1].id]);
+        let row = |verdict: &str, state: &str| (verdict.to_owned(), state.to_owned(), 1);
+        let waiting = [row("mismatch", "affected"), row("verified", "pending")];
+        assert_eq!(store.row_counts().await.unwrap(), waiting);
+        let tallies = store.tallies().await.unwrap();
+        let of_the_verified = tallies.iter().filter(|one| one.verdict == Verdict::Verified);
+        let states: Vec<_> = of_the_verified.map(|one| (one.advisories, one.rows)).collect();
+        assert_eq!(states, [(AdvisoryState::Pending, 1)]);
+        matched(store.as_ref()).await;
+        assert_eq!(store.row_counts().await.unwrap(), waiting, "its row is not published anew yet");
+        say(store.as_ref(), &all[0], Verdict::Mismatch, AdvisoryState::Affected).await;
+        say(store.as_ref(), &all[1], Verdict::Verified, AdvisoryState::NoneKnown).await;
+        let settled = [row("mismatch", "affected"), row("verified", "none-known")];
+        assert_eq!(store.row_counts().await.unwrap(), settled);
+        assert_eq!(store.find(&pending, None, 9).await.unwrap(), []);
         let found = |wanted: Wanted, below: Option<ReleaseId>| {
             let store = Arc::clone(&store);
             async move { store.find(&wanted, below, 9).await.unwrap() }

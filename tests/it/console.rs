@@ -443,6 +443,17 @@ fn a_form_acts_with_a_token_that_allows_it_and_with_no_other() {
     assert_eq!((done.status, heading(&done.text())), (200, "Done".to_owned()));
     assert_eq!(done.header("cache-control"), Some("no-store"));
     assert!(!done.text().contains(&right), "a token is not shown");
+    assert!(done.text().contains("1 release is due for a source check"), "{}", done.text());
+    // Where nothing is marked, nobody is told that something is.
+    let body = format!("token={right}");
+    let none = request(&serving.address, "POST", "/crates/bad/1.0.0/retry", &[PAGE], &body);
+    assert_eq!((none.status, heading(&none.text())), (200, "Nothing was marked".to_owned()));
+    assert!(none.text().contains("nothing of it was given up"), "{}", none.text());
+    if home.execute("UPDATE release SET deleted_at = 1 WHERE num = '1.1.0'") {
+        let gone = request(&serving.address, "POST", "/crates/bad/1.1.0/recheck", &[PAGE], &body);
+        assert_eq!(heading(&gone.text()), "Nothing was marked");
+        assert!(gone.text().contains("gone from the index"), "{}", gone.text());
+    }
     let jobs = page(&serving.address, "/jobs?step=verify").text();
     assert!(jobs.contains("waiting</span>") && jobs.contains("/crates/bad/1.0.0"), "{jobs}");
     // A form of another site may not be sent by a GET.

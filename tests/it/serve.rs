@@ -164,7 +164,7 @@ fn dependents_are_those_that_dependents_prints_now_and_then() {
     ] {
         let (told, printed) =
             (serving.get(&format!("/api/v1/crates/arrayref/dependents{query}")).json(), home.json(args));
-        for field in ["dependents", "counts", "complete", "whole_index", "affected", "pending", "at"] {
+        for field in ["dependents", "counts", "complete", "whole_index", "affected", "pending", "at", "asked"] {
             assert_eq!(told[field], printed[field], "{field} of {query}");
         }
         assert_eq!(told["meta"]["total"], printed["total"]);
@@ -190,11 +190,19 @@ fn the_description_is_the_contract_and_every_route_in_it_answers() {
     let contract = std::fs::read_to_string(path).unwrap();
     assert_eq!(written, contract, "UPDATE_CONTRACT=1 cargo test -p provenance-cli --test it serve writes it anew");
     for (path, operations) in served.json()["paths"].as_object().unwrap() {
-        let method = if operations.get("get").is_some() { "GET" } else { "POST" };
-        let answer =
-            request(&serving.address, method, &lab::filled(path), &[], if method == "POST" { "{" } else { "" });
-        let expected = if method == "POST" { 400 } else { 200 };
-        assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text());
+        for (method, operation) in operations.as_object().unwrap() {
+            let (method, is_for_staff) = (method.to_uppercase(), operation.get("security").is_some());
+            let takes_body = operation.get("requestBody").is_some();
+            let path = lab::filled(path);
+            let answer = request(&serving.address, &method, &path, &[], if takes_body { "{" } else { "" });
+            let expected = match (takes_body, is_for_staff) {
+                (true, _) => 400,
+                (false, true) => 401,
+                (false, false) => 200,
+            };
+            assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text());
+            assert!(operation["responses"].get(answer.status.to_string()).is_some(), "{method} {path}");
+        }
     }
     // The pages for people come from the program itself and load nothing from elsewhere.
     let pages = serving.get("/api/v1/docs/");
@@ -203,6 +211,77 @@ fn the_description_is_the_contract_and_every_route_in_it_answers() {
     assert!(pages.header("content-security-policy").unwrap().starts_with("default-src 'self';"));
     let set_up = serving.get("/api/v1/docs/swagger-initializer.js").text();
     assert!(!set_up.contains("http") && set_up.contains("\"validatorUrl\": \"none\""), "{set_up}");
+}
+
+/// Routes that are no part of the API's description, by their beginning: pages for people, files, probes and figures, and the
+/// addresses whose shape is somebody else's.
+const UNDESCRIBED: [&str; 14] = [
+    "/about",
+    "/advisories",
+    "/assets/",
+    "/badges/",
+    "/changes",
+    "/crates/",
+    "/favicon.svg",
+    "/hooks/",
+    "/jobs",
+    "/livez",
+    "/metrics",
+    "/readyz",
+    "/search",
+    "/status",
+];
+
+#[test]
+fn every_route_is_in_the_description() {
+    let description = serve::openapi();
+    let paths = description["paths"].as_object().unwrap();
+    let (mut n_routes, mut folders) = (0, vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../serve/src").into()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for route in text.split(".route(").skip(1) {
+                n_routes += 1;
+                // A name stands for the description itself.
+                let Some(route) = route.trim_start().strip_prefix('"') else {
+                    assert!(path.ends_with("openapi.rs"), "{}: {route:.40}", path.display());
+                    continue;
+                };
+                let route = route.split('"').next().unwrap();
+                let is_elsewhere = route == "/" || UNDESCRIBED.iter().any(|beginning| route.starts_with(beginning));
+                let is_packages = route.starts_with("/packages/");
+                assert!(paths.contains_key(route) || is_elsewhere || is_packages, "{route} is not in the description");
+            }
+        }
+    }
+    assert!(n_routes > 20, "only {n_routes} routes were found");
+    // What staff may do is there with the token it needs and with how it is refused.
+    for (path, method) in [
+        ("/api/v1/actions/recheck", "post"),
+        ("/api/v1/actions/retry", "post"),
+        ("/api/v1/actions/review", "post"),
+        ("/api/v1/actions/reviews/{name}/{version}", "get"),
+        ("/api/v1/actions/yank", "post"),
+        ("/api/v1/actions/unyank", "post"),
+        ("/api/v1/actions/audit", "get"),
+        ("/api/v1/webhooks", "get"),
+        ("/api/v1/webhooks", "post"),
+        ("/api/v1/webhooks/{id}", "delete"),
+        ("/api/v1/webhooks/{id}/resume", "post"),
+    ] {
+        let operation = &paths[path][method];
+        assert_eq!(operation["security"], json!([{ "token": [] }]), "{method} {path}");
+        for status in ["400", "401", "403", "404", "503"] {
+            let schema = &operation["responses"][status]["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(schema, "#/components/schemas/Errors", "{method} {path} {status}");
+        }
+    }
+    assert_eq!(description["components"]["securitySchemes"]["token"]["scheme"], "bearer");
 }
 
 #[test]

@@ -153,6 +153,18 @@ fn yank_deletion_and_republication_are_changes_and_nothing_is_forgotten() {
 }
 
 #[test]
+fn the_demo_takes_nothing_of_the_persons_and_says_so() {
+    let home = Home::new();
+    for (flag, value) in [("--database", "sqlite:mine.sqlite"), ("--index", "mine"), ("--advisory-db", "snapshot")] {
+        for args in [[flag, value, "demo"], ["demo", flag, value]] {
+            let run = home.run(&args);
+            assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}: {run:?}");
+            assert!(run.stderr.contains(flag) && run.stderr.contains("leaves yours alone"), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn the_demo_shows_every_state_todays_pipeline_can_produce() {
     let home = Home::new();
     let demo = home.json(&["demo"]);

@@ -167,13 +167,58 @@ async fn an_address_that_is_not_public_is_told_nothing_unless_somebody_here_says
     for url in
         ["http://example.org/", "https://u:p@example.org/", "https:///x", "ftp://example.org/", "https://ex ample.org/"]
     {
-        assert_eq!(lab.home.run(&["webhook", "add", url]).code, Some(1), "{url}");
+        assert_eq!(lab.home.run(&["webhook", "add", url]).code, Some(2), "{url}");
     }
-    lab.home.json(&["webhook", "add", &format!("https://127.0.0.1:{port}/"), "--after", "0"]);
+    for host in ["127.0.0.1", "[::1]", "10.1.2.3", "169.254.169.254", "0x7f.1", "[::ffff:192.168.0.1]", "192.168.1.1"] {
+        let run = lab.home.run(&["webhook", "add", &format!("https://{host}:{port}/")]);
+        assert_eq!(run.code, Some(2), "{host}");
+        assert!(run.stderr.contains("is not a public address") && run.stderr.contains("--private"), "{run:?}");
+    }
+    // One that is kept all the same, by a name that leads there or an older program, is told nothing either.
+    let webhook = store::WebhookWrite {
+        url: format!("https://127.0.0.1:{port}/"),
+        secret: Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        types: Vec::new(),
+        crates: Vec::new(),
+        private: false,
+    };
+    lab.store.add_webhook(&webhook, 0, Timestamp::from_seconds(BEGIN)).await.unwrap();
     lab.deliveries.round().await.unwrap();
     let progress = lab.progress().await;
     assert!(progress.last_error.as_deref().unwrap().contains("not a public address"), "{progress:?}");
     assert_eq!(lab.receiver.received(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_type_or_no_place_in_the_feed_is_refused_with_what_there_is() {
+    let lab = Lab::open(indexed(), false).await;
+    let last = lab.store.last_number().await.unwrap();
+    for (more, words) in [
+        (&["--type", "provenance_change"][..], "provenance_changed"),
+        (&["--type", "added", "--type", ""], "version_deleted"),
+        (&["--after=-1"], "from 0 to"),
+        (&["--after", &(last + 1).to_string()], "the newest event"),
+    ] {
+        let run = lab.home.run(&[&["webhook", "add", "https://example.org/"], more].concat());
+        assert_eq!(run.code, Some(2), "{more:?}: {run:?}");
+        assert!(run.stderr.contains(words), "{more:?}: {run:?}");
+    }
+    assert_eq!(lab.store.webhooks().await.unwrap(), []);
+    lab.home.json(&["webhook", "add", "https://example.org/", "--type", "signal", "--after", &last.to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offline_nothing_is_tried_and_what_is_due_stays_due() {
+    let lab = Lab::open(indexed(), true).await;
+    lab.subscribe(&[]);
+    let before = lab.progress().await;
+    assert_eq!(lab.deliveries.round().await.unwrap(), 0);
+    assert_eq!(lab.progress().await, before);
+    assert_eq!(lab.home.run(&["work", "--until-idle", "--no-source", "--offline"]).code, Some(0));
+    assert_eq!((lab.progress().await, lab.receiver.received()), (before, vec![]));
+    // Nobody holds it: who has a network tells at once.
+    assert_eq!(lab.home.run(&["work", "--until-idle", "--no-source"]).code, Some(0));
+    assert!(!lab.receiver.wait_for(1).is_empty());
 }
 
 #[test]

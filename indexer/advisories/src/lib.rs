@@ -23,6 +23,8 @@ pub use follow::{DatabaseChanges, DatabaseRepository, Moved, Since};
 pub use matching::{MatchCandidate, MatchOutcome, Matcher, matches};
 pub use next_safe::{NextSafe, next_safe};
 pub use repository::{FETCH_REFSPEC, FETCHED_REF, open_bare};
-pub use snapshot::{Origin, WrittenSnapshot, bundled_snapshot, read_snapshot, snapshot_file, write_snapshot};
+pub use snapshot::{
+    Origin, WrittenSnapshot, bundled_commit, bundled_snapshot, read_snapshot, snapshot_file, write_snapshot,
+};
 pub use source::{AdvisorySource, read_directory};
 pub use tree::id_of;

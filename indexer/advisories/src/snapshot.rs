@@ -43,11 +43,24 @@ pub fn bundled_snapshot() -> Result<Database, AdvisoriesError> {
     read_snapshot(BUNDLED)
 }
 
+/// The state that [`bundled_snapshot`] is of.
+///
+/// # Errors
+/// As [`bundled_snapshot`].
+pub fn bundled_commit() -> Result<DbCommit, AdvisoriesError> {
+    commit_of(BUNDLED)
+}
+
 /// Reads a snapshot's text through the one loader.
 ///
 /// # Errors
 /// When its header is incomplete, or not one advisory is good.
 pub fn read_snapshot(text: &str) -> Result<Database, AdvisoriesError> {
+    Database::from_files(files(text), commit_of(text)?)
+}
+
+/// What a snapshot's header says of the state it is of.
+fn commit_of(text: &str) -> Result<DbCommit, AdvisoriesError> {
     let malformed = AdvisoriesError::MalformedSnapshot;
     let header = |key: &str| {
         let lines = text.lines().take_while(|line| line.starts_with('#'));
@@ -56,7 +69,7 @@ pub fn read_snapshot(text: &str) -> Result<Database, AdvisoriesError> {
     let commit = header("# commit:").ok_or(malformed("its header names no commit"))?;
     let at = header("# date:").ok_or(malformed("its header names no date"))?;
     let at = Timestamp::parse(at).map_err(|_| malformed("its header's date is none"))?;
-    Database::from_files(files(text), DbCommit { commit: commit.to_owned(), at, source: SOURCE.to_owned() })
+    Ok(DbCommit { commit: commit.to_owned(), at, source: SOURCE.to_owned() })
 }
 
 /// Writes the snapshot of a checkout: `provenance advisories snapshot DIR`.

@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     Done,
     /// Could not do all of it.
     Failed,
+    /// Asked for what cannot be, as the parser of arguments says of what it knows itself.
+    Misused,
     /// `verify`: a file differs, or something asks for a person.
     Differs,
     /// `verify`: there is nothing to compare with.
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     match exit {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Misused) => ExitCode::from(2),
         Ok(Exit::Differs) => ExitCode::from(3),
         Ok(Exit::NotVerifiable) => ExitCode::from(4),
         Ok(Exit::Denied) => ExitCode::from(5),

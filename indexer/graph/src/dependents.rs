@@ -55,6 +55,16 @@ impl DependentState {
             Self::Stuck => "stuck",
         }
     }
+
+    /// The same in words where every version was asked about, so that none of them is called affected.
+    #[must_use]
+    pub const fn of_any_version(self) -> &'static str {
+        match self {
+            Self::Never => "allows no release known here",
+            Self::OnlyOldLocks => "only old lock files hold one",
+            Self::FreshAffected | Self::Stuck => "takes one",
+        }
+    }
 }
 
 impl Graph {

@@ -237,8 +237,12 @@ impl Clients {
     }
 }
 
-/// Scheme, user and literal address; names are checked where they are resolved.
-fn check_url(url: &Url, addresses: Addresses) -> Result<(), NetError> {
+/// Whether a request to this URL would be sent at all: scheme, user and literal address. Names are checked where they are
+/// resolved.
+///
+/// # Errors
+/// [`NetError::BadUrl`], and [`NetError::RefusedAddress`] for an address that the policy keeps out.
+pub fn check_url(url: &Url, addresses: Addresses) -> Result<(), NetError> {
     let bad = |reason| Err(NetError::BadUrl { url: shown(url), reason });
     if !matches!(url.scheme(), "http" | "https") {
         return bad("only http and https are spoken");

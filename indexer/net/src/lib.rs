@@ -15,7 +15,7 @@ pub use bytes::Bytes;
 pub use url::Url;
 
 pub use crate::address::{Addresses, is_public};
-pub use crate::agent::Agent;
+pub use crate::agent::{Agent, check_url};
 pub use crate::answer::Answer;
 pub use crate::blocking::{BlockingAgent, BlockingAnswer, Exchange, Verb};
 pub use crate::error::NetError;

@@ -38,6 +38,7 @@ pub struct Deliveries {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     agent: Agent,
+    offline: bool,
 }
 
 /// What came of one try.
@@ -58,8 +59,9 @@ impl Deliveries {
     /// # Errors
     /// When the agent cannot be set up.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: AgentOptions) -> Result<Self, NetError> {
+        let offline = options.offline;
         let options = AgentOptions { attempts: 1, max_redirects: 0, total_timeout: ANSWER, ..options };
-        Ok(Self { store, clock, agent: Agent::new(options)? })
+        Ok(Self { store, clock, agent: Agent::new(options)?, offline })
     }
 
     /// Tells, and looks again after a little while, until `stop`. What is under way then is told again next time.
@@ -78,11 +80,15 @@ impl Deliveries {
         }
     }
 
-    /// Tells every subscriber that is due what it lacks. Gives how many events were taken.
+    /// Tells every subscriber that is due what it lacks. Gives how many events were taken. Offline nothing is tried, and what is
+    /// due stays due.
     ///
     /// # Errors
     /// When the store fails; what was told and could not be noted is told again.
     pub async fn round(&self) -> Result<usize, QueueError> {
+        if self.offline {
+            return Ok(0);
+        }
         let now = self.clock.now();
         let due = self.store.take_webhooks(now, now.plus_seconds(HOLD_SECONDS)).await?;
         let told = futures::stream::iter(due).map(|row| self.tell(row)).buffer_unordered(AT_ONCE);

@@ -11,13 +11,15 @@ mod yank;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use schema::{CanonicalName, KrateName, Release, Scope, VersionNum};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{DeedWrite, Outcome};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::extract::{krate_name, version_num};
 use crate::{ApiError, Service};
@@ -25,14 +27,14 @@ use crate::{ApiError, Service};
 use access::Staff;
 
 pub use tokens::{NewToken, TokenText};
-pub use webhooks::{WebhookError, checked_webhook, new_webhook_secret, shown_url};
+pub use webhooks::{WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
 
-/// The longest reason taken, in bytes.
-const MAX_REASON: usize = 2_000;
+/// The longest reason taken, in characters: it is read by people, in one line of the record.
+pub(crate) const MAX_REASON: usize = 1_000;
 
-/// The routes of what needs a token.
-pub(crate) fn router() -> Router<Arc<Service>> {
-    Router::new()
+/// The routes of what needs a token, with their description.
+pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::default()
         .merge(recheck::router())
         .merge(review::router())
         .merge(yank::router())
@@ -41,16 +43,25 @@ pub(crate) fn router() -> Router<Arc<Service>> {
 }
 
 /// What came of a deed: how it ended, and what to tell.
-struct Done {
+struct Done<T> {
     outcome: Outcome,
     status: StatusCode,
-    told: Value,
+    told: T,
 }
 
-impl Done {
-    fn told(told: Value) -> Self {
+impl<T> Done<T> {
+    fn told(told: T) -> Self {
         Self { outcome: Outcome::Done, status: StatusCode::OK, told }
     }
+}
+
+/// What is told of a deed that was noted.
+#[derive(Serialize, JsonSchema)]
+struct Noted<T> {
+    #[serde(flatten)]
+    told: T,
+    /// Its number in the record, `/api/v1/actions/audit`.
+    audit: i64,
 }
 
 /// A deed about to be done.
@@ -65,9 +76,10 @@ struct Deed<'a> {
 
 impl Service {
     /// Does something in the name of whoever asks, when their token allows it, and notes it before and after.
-    async fn deed<F>(&self, headers: &HeaderMap, deed: Deed<'_>, act: F) -> Result<Response, ApiError>
+    async fn deed<T, F>(&self, headers: &HeaderMap, deed: Deed<'_>, act: F) -> Result<Response, ApiError>
     where
-        F: AsyncFnOnce(&Staff) -> Result<Done, ApiError>,
+        T: Serialize,
+        F: AsyncFnOnce(&Staff) -> Result<Done<T>, ApiError>,
     {
         let staff = Staff::allowed(self, headers, deed.scope, deed.krate).await?;
         let Deed { action, subject, reason, .. } = deed;
@@ -81,7 +93,7 @@ impl Service {
         let number = self.store.begin_deed(&write, self.now()).await?;
         let done = act(&staff).await;
         let (outcome, detail) = match &done {
-            Ok(done) => (done.outcome, done.told.clone()),
+            Ok(done) => (done.outcome, json!(done.told)),
             Err(error) => (Outcome::Failed, json!({ "error": error.to_string() })),
         };
         tracing::info!(action, subject, token.id = staff.id, outcome = outcome.as_str(), "staff acted");
@@ -89,11 +101,8 @@ impl Service {
         if let Err(error) = self.store.end_deed(number, outcome, &detail.to_string()).await {
             tracing::error!(error = crate::error::in_one_line(&error), number, "the end of a deed could not be noted");
         }
-        let Done { status, mut told, .. } = done?;
-        if let Some(told) = told.as_object_mut() {
-            told.insert("audit".to_owned(), json!(number));
-        }
-        Ok(unkept(status, &told))
+        let Done { status, told, .. } = done?;
+        Ok(unkept(status, &Noted { told, audit: number }))
     }
 
     /// The releases that a name, or a name and a number, mean; those that were deleted are not among them.
@@ -121,16 +130,25 @@ fn subject(name: &str, num: Option<&str>) -> Result<(KrateName, Option<VersionNu
     Ok((krate_name(name)?, num.map(version_num).transpose()?))
 }
 
-/// Why something is done, in the words of whoever does it.
+/// Why something is done, in the words of whoever does it, where they have to say so.
 fn reason(text: &str) -> Result<&str, ApiError> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > MAX_REASON {
-        return Err(ApiError::BadRequest(format!("`reason` says why, in 1 to {MAX_REASON} bytes")));
+    let text = reason_if_any(text)?;
+    if text.is_empty() {
+        return Err(ApiError::BadRequest(format!("`reason` says why, in 1 to {MAX_REASON} characters")));
     }
     Ok(text)
 }
 
+/// The same where nothing has to be said.
+fn reason_if_any(text: &str) -> Result<&str, ApiError> {
+    let (text, most) = (text.trim(), MAX_REASON);
+    match text.chars().count() {
+        n if n > most => Err(ApiError::BadRequest(format!("`reason` has {n} characters; at most {most} are kept"))),
+        _ => Ok(text),
+    }
+}
+
 /// An answer to one person, which nobody may keep.
-fn unkept(status: StatusCode, document: &Value) -> Response {
+fn unkept(status: StatusCode, document: &impl Serialize) -> Response {
     (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(document)).into_response()
 }

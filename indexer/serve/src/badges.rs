@@ -69,6 +69,8 @@ enum Shown {
 
 impl Service {
     async fn badge(&self, name: &str, version: Option<&str>) -> Result<Shown, ApiError> {
+        // The moment is known before anything is said: a database that is gone says nothing.
+        self.moment().await?;
         let Ok(name) = KrateName::parse(name) else { return Ok(Shown::Unknown("no such crate")) };
         let num = match version.map(VersionNum::parse).transpose() {
             Ok(Some(num)) => num,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -83,13 +84,38 @@ pub(crate) async fn keep(State(service): State<Arc<Service>>, request: Request, 
         return response;
     }
     let (parts, body) = response.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST).await else {
-        tracing::debug!(address = key.address, "an answer was too large to be kept and is given up");
-        return crate::ApiError::Internal.into_response();
+    let body = match taken(body).await {
+        Ok(Taken::Whole(body)) => body,
+        Ok(Taken::TooLarge(body)) => return Response::from_parts(parts, body),
+        Err(error) => {
+            tracing::warn!(address = key.address, error = error.to_string(), "an answer broke off");
+            return crate::ApiError::Internal.into_response();
+        }
     };
     let kept = Kept { stamp: moment.stamp, headers: parts.headers.clone(), body: body.clone() };
     answers.kept.insert(key, Arc::new(kept));
     Response::from_parts(parts, Body::from(body))
+}
+
+/// A body, as far as it was read to be kept.
+enum Taken {
+    Whole(Bytes),
+    /// It is larger than what is kept: all of it, to be passed on.
+    TooLarge(Body),
+}
+
+async fn taken(body: Body) -> Result<Taken, axum::Error> {
+    let (mut chunks, mut length, mut rest) = (Vec::new(), 0, body.into_data_stream());
+    while let Some(chunk) = rest.next().await {
+        let chunk = chunk?;
+        length += chunk.len();
+        chunks.push(chunk);
+        if length > LARGEST {
+            let read = stream::iter(chunks.into_iter().map(Ok));
+            return Ok(Taken::TooLarge(Body::from_stream(read.chain(rest))));
+        }
+    }
+    Ok(Taken::Whole(chunks.concat().into()))
 }
 
 fn key(request: &Request) -> Option<Key> {

@@ -82,6 +82,9 @@ pub enum ApiError {
     /// 503: the database does not answer. It is never an empty list.
     #[error("the database does not answer; ask again")]
     Away,
+    /// 503: the database's file was taken from its place, so that nothing here is of the present.
+    #[error("the database file is gone; nothing is answered until it is back")]
+    FileGone,
     /// 503: no advisory database is loaded, so that nothing can be said about advisories.
     #[error("no advisory database is loaded, so nothing can be said about advisories")]
     NoAdvisories,
@@ -110,7 +113,9 @@ impl ApiError {
             Self::UriTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Away | Self::NoAdvisories | Self::Busy | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away | Self::FileGone | Self::NoAdvisories | Self::Busy | Self::TooSlow => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -144,8 +149,12 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::warn!(error = in_one_line(&error), "the database failed to answer a request");
-        // What is stored and cannot be read will be no better the next time.
-        if matches!(error, StoreError::Unreadable { .. }) { Self::Internal } else { Self::Away }
+        match error {
+            // What is stored and cannot be read will be no better the next time.
+            StoreError::Unreadable { .. } => Self::Internal,
+            StoreError::Gone { .. } => Self::FileGone,
+            _ => Self::Away,
+        }
     }
 }
 
@@ -154,6 +163,7 @@ impl From<RoomError> for ApiError {
         tracing::warn!(error = in_one_line(&error), "another room failed to answer a request");
         match error {
             RoomError::Away(_) => Self::Away,
+            RoomError::Busy => Self::Busy,
             RoomError::Unreadable { .. } => Self::Internal,
         }
     }

@@ -21,20 +21,14 @@ async fn livez() -> Response {
     unkept(StatusCode::OK, &json!({ "alive": true }))
 }
 
-/// 503 when the database is away, or when a source is behind or was not read for a while: what `status --check` says.
+/// 503 when the database is away, or an index is not followed: what `status --check` says. Old advisories are told of, here and in
+/// every answer, and take no server away.
 async fn readyz(State(service): State<Arc<Service>>) -> Response {
     let moment = match service.moment().await {
         Ok(moment) => moment,
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let now = service.now();
-    let troubles: Vec<_> = moment
-        .known
-        .sources
-        .iter()
-        .filter_map(|source| source.trouble(now).map(|trouble| format!("index {}: {trouble}", source.address)))
-        .collect();
-    let ready = troubles.is_empty() && !moment.known.sources.is_empty();
+    let ready = moment.standing.ready;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     unkept(status, &json!({ "ready": ready, "troubles": moment.standing.troubles, "as_of": moment.standing }))
 }

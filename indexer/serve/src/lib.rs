@@ -33,7 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 
-pub use actions::{NewToken, TokenText, WebhookError, checked_webhook, new_webhook_secret, shown_url};
+pub use actions::{NewToken, TokenText, WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;
@@ -41,7 +41,7 @@ pub use options::ServeOptions;
 pub use packages::package_records;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
-pub use standing::Standing;
+pub use standing::{Standing, Troubles};
 
 /// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here: into `kept` what
 /// anybody may read, beside it what is about this moment or changes something.
@@ -56,12 +56,13 @@ pub fn router(service: &Arc<Service>) -> Router {
     let as_pages = || from_fn_with_state(with(), console::errors_as_pages);
     let pages = console::router().layer(as_pages()).layer(CompressionLayer::new());
     let routes = Router::new().merge(kept).merge(pages).merge(health::router()).merge(hooks::router());
-    let routes = routes.merge(actions::router());
+    let routes = routes.merge(Router::from(actions::described()));
     routes
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(service.options.max_body))
         .layer(from_fn(cache::conditional))
+        .layer(from_fn_with_state(with(), limits::in_place))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(with(), limits::guard))
         .layer(from_fn(limits::unguessed))

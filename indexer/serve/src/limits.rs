@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use store::StoreError;
 
 use crate::api::EVENTS;
 use crate::{ApiError, Service};
@@ -25,6 +26,24 @@ pub(crate) async fn guard(
         return Ok(next.run(request).await);
     }
     service.bounded(async { Ok(next.run(request).await) }).await
+}
+
+/// What is answered without the database, or says in its own way that it is away.
+const WITHOUT_DATABASE: [&str; 5] = ["/livez", "/assets/", "/favicon.svg", "/api/v1/docs", "/badges/"];
+
+/// Refuses everything while the file of the database is gone from its place. What is open of it would go on answering.
+pub(crate) async fn in_place(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let path = request.uri().path();
+    if !WITHOUT_DATABASE.iter().any(|beginning| path.starts_with(beginning))
+        && let Err(gone @ StoreError::Gone { .. }) = service.moment().await
+    {
+        return Err(gone.into());
+    }
+    Ok(next.run(request).await)
 }
 
 /// No answer is to be taken for another kind of thing than it says it is.

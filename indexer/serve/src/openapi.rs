@@ -16,7 +16,7 @@ use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{Service, answer, api};
+use crate::{Service, actions, answer, api};
 
 /// Where the description is.
 const ADDRESS: &str = "/api/v1/openapi.json";
@@ -81,7 +81,7 @@ async fn description() -> Response {
 /// The description as it is served, and as it stands in the contract.
 #[must_use]
 pub fn document() -> Value {
-    let described: OpenApi = api::described().into_openapi();
+    let described: OpenApi = api::described().merge(actions::described()).into_openapi();
     let info = InfoBuilder::new()
         .title("Provenance Indexer")
         .version("1")
@@ -92,6 +92,13 @@ pub fn document() -> Value {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         unpack(schemas);
     }
+    document["components"]["securitySchemes"] = json!({
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token of `provenance token create`, `prv_…`: its scopes and its crates say what it allows.",
+        },
+    });
     refusals(&mut document);
     document
 }
@@ -146,17 +153,25 @@ fn refusals(document: &mut Value) {
         ("500", "Something went wrong here."),
         ("503", "The database does not answer, or too much is asked at once; `Retry-After` says when to ask again."),
     ];
+    const OF_STAFF: [(&str, &str); 2] =
+        [("401", "There is no token, or it is not valid."), ("403", "The token does not allow this.")];
+    const OF_BODY: [(&str, &str); 1] = [("413", "The body is too large.")];
     let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut);
     let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
     for operation in operations.flat_map(|operations| operations.values_mut()) {
+        let of_staff = if operation.get("security").is_some() { &OF_STAFF[..] } else { &[] };
+        let of_body = if operation.get("requestBody").is_some() { &OF_BODY[..] } else { &[] };
+        let refusals: Vec<_> = REFUSALS.iter().chain(of_staff).chain(of_body).copied().collect();
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
-        for (status, description) in REFUSALS {
-            responses.entry(status).or_insert_with(|| {
-                json!({
-                    "description": description,
-                    "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Errors" } } },
-                })
-            });
+        let errors = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Errors" } } });
+        for (status, description) in refusals {
+            responses.entry(status).or_insert_with(|| json!({ "description": description }));
+        }
+        // A refusal of an operation's own has the same shape, unless it says another.
+        for (_, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+            if let Some(response) = response.as_object_mut() {
+                response.entry("content").or_insert_with(|| errors.clone());
+            }
         }
     }
 }

@@ -117,6 +117,9 @@ pub enum RoomError {
     /// The database does not answer.
     #[error("the database does not answer")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It does as much as it can at once; ask again.
+    #[error("too much is asked at once")]
+    Busy,
     /// Something stored cannot be read.
     #[error("{what} cannot be read")]
     Unreadable {

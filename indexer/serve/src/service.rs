@@ -199,7 +199,7 @@ impl Service {
         let revision = self.store.revision().await?;
         let known = match &held {
             Some(held) if held.revision == revision => held.known.clone(),
-            _ => self.read_known().await?,
+            _ => Known::read(self.store.as_ref()).await?,
         };
         let limit = self.options.advisories_stale;
         let standing = Standing::judge(&known, self.rules.version(), limit, self.now());
@@ -219,13 +219,5 @@ impl Service {
 
     fn fresh(&self) -> Option<Arc<Moment>> {
         self.held().filter(|moment| moment.looked_at.elapsed() < self.options.look)
-    }
-
-    async fn read_known(&self) -> Result<Known, StoreError> {
-        Ok(Known {
-            sources: self.store.sources().await?,
-            advisory_db: self.store.advisory_db().await?,
-            advisory_db_checked_at: self.store.advisory_db_loaded_at().await?,
-        })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schema::{AsOf, DbSummary, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::SourceState;
+use store::{SourceState, Store, StoreError};
 
 /// What an answer rests on. It stands in every document as `as_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -19,6 +19,9 @@ pub struct Standing {
     pub stale: bool,
     /// Why, one sentence for each.
     pub troubles: Vec<String>,
+    /// Whether the index is followed: the state of `/readyz`, which the age of the advisories does not change.
+    #[serde(skip)]
+    pub(crate) ready: bool,
 }
 
 impl Standing {
@@ -31,7 +34,7 @@ impl Standing {
             commit: source.cursor_commit.clone(),
             at,
         });
-        let troubles = troubles(known, limit, now);
+        let troubles = Troubles::judge(known, limit, now);
         let advisory_db = known.advisory_db.clone().map(|mut db| {
             db.source = without_password(&db.source);
             db
@@ -39,9 +42,56 @@ impl Standing {
         Self {
             as_of: AsOf { advisory_db, index, rules: rules.to_owned() },
             advisory_db_checked_at: known.advisory_db_checked_at,
-            stale: !troubles.is_empty(),
-            troubles,
+            stale: !troubles.all().is_empty(),
+            ready: troubles.is_ready(),
+            troubles: troubles.all(),
         }
+    }
+}
+
+/// Why answers are older than they should be, one sentence for each: one rule for `as_of.stale`, `/readyz`, and `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Troubles {
+    /// An index that is not followed, or none: nobody should be sent here.
+    pub index: Vec<String>,
+    /// Advisories older than their limit: every answer says so, and an answer that says so is better than none.
+    pub advisories: Vec<String>,
+}
+
+impl Troubles {
+    /// What the store knows of its sources, judged at an instant.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read(store: &dyn Store, limit: Duration, now: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self::judge(&Known::read(store).await?, limit, now))
+    }
+
+    /// Whether the index is followed; the age of the advisories takes no server away.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// All of them; with any, answers are stale.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        self.index.iter().chain(&self.advisories).cloned().collect()
+    }
+
+    fn judge(known: &Known, limit: Duration, now: Timestamp) -> Self {
+        let mut index: Vec<String> = known
+            .sources
+            .iter()
+            .filter_map(|source| {
+                let trouble = source.trouble(now)?;
+                Some(format!("index {}: {trouble}", without_password(&source.address)))
+            })
+            .collect();
+        if known.sources.is_empty() {
+            index.push("no index was ever read".to_owned());
+        }
+        Self { index, advisories: advisory_trouble(known, limit, now).into_iter().collect() }
     }
 }
 
@@ -53,35 +103,33 @@ pub(crate) struct Known {
     pub(crate) advisory_db_checked_at: Option<Timestamp>,
 }
 
+impl Known {
+    pub(crate) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            sources: store.sources().await?,
+            advisory_db: store.advisory_db().await?,
+            advisory_db_checked_at: store.advisory_db_loaded_at().await?,
+        })
+    }
+}
+
 /// What the compiled-in advisories call themselves.
 const SNAPSHOT: &str = "snapshot";
 
-fn troubles(known: &Known, limit: Duration, now: Timestamp) -> Vec<String> {
-    let mut troubles: Vec<String> = known
-        .sources
-        .iter()
-        .filter_map(|source| {
-            let trouble = source.trouble(now)?;
-            Some(format!("index {}: {trouble}", without_password(&source.address)))
-        })
-        .collect();
-    if known.sources.is_empty() {
-        troubles.push("no index was ever read".to_owned());
-    }
+fn advisory_trouble(known: &Known, limit: Duration, now: Timestamp) -> Option<String> {
     let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
     match (&known.advisory_db, known.advisory_db_checked_at) {
-        (None, _) => troubles.push("no advisory database is loaded".to_owned()),
+        (None, _) => Some("no advisory database is loaded".to_owned()),
         // It ships inside and is the present one on no day but its own, however often it is loaded.
-        (Some(db), _) if db.source == SNAPSHOT && now > db.at.plus_seconds(limit) => troubles.push(format!(
+        (Some(db), _) if db.source == SNAPSHOT && now > db.at.plus_seconds(limit) => Some(format!(
             "the advisory database is the snapshot of {} that ships inside; --advisory-db follows the database itself",
             db.at.date()
         )),
         (Some(_), Some(at)) if now > at.plus_seconds(limit) => {
-            troubles.push(format!("advisory database not looked at since {at}"));
+            Some(format!("advisory database not looked at since {at}"))
         }
-        _ => {}
+        _ => None,
     }
-    troubles
 }
 
 /// An address without the name and password it may carry: answers are read by everybody.

@@ -17,6 +17,9 @@ pub trait Advisories {
     /// The present advisories: ids, paths and texts, to be compared with a new state.
     async fn advisories(&self) -> Result<Vec<StoredAdvisory>, StoreError>;
 
+    /// What the present advisories say without prose, by id: a list needs no texts, of which there may be many megabytes.
+    async fn advisory_facts(&self) -> Result<Vec<AdvisoryFacts>, StoreError>;
+
     /// Every state that was ever loaded, oldest first.
     async fn advisory_states(&self) -> Result<Vec<AdvisoryState>, StoreError>;
 

@@ -33,6 +33,16 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// The file was taken from its place while it is open: what is read is of the past, what is written is lost.
+    #[error(
+        "the database file {address} is gone from its place ({reason}); put it back, or stop this program and begin anew"
+    )]
+    Gone {
+        /// Which database.
+        address: String,
+        /// What is there instead.
+        reason: &'static str,
+    },
     /// No room left on the disk.
     #[error("no room left for the database {address}; free some and run again, nothing stored is lost")]
     DiskFull {

@@ -5,7 +5,7 @@ use schema::{
     AdvisoryId, AdvisoryKind, AdvisoryState, CanonicalName, ChecksumState, ReleaseId, Step, Timestamp, Verdict,
 };
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 use store::{
     DayCount, FeedRow, HappenedKind, KrateCount, MarkState, MarksWanted, OpenMark, Span, StoreError, Surveys, Tally,
     Wanted,
@@ -16,6 +16,7 @@ use crate::error::Failing;
 use crate::following::event_row;
 use crate::index::change_row;
 use crate::row::{get, key, name, optional_text, small, unreadable, unsigned};
+use crate::rows::WAITING_ROWS;
 use crate::text::kept;
 
 /// Microseconds of a UTC day; there are no leap seconds in them.
@@ -55,10 +56,15 @@ impl Surveys for PostgresStore {
     }
 
     async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT verdict, advisory_state, worst_kind, checksum_state, count(*) AS n FROM provenance
-             GROUP BY verdict, advisory_state, worst_kind, checksum_state",
-        )
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "{WAITING_ROWS}
+             SELECT verdict, advisory_state, worst_kind, checksum_state, sum(n)::bigint AS n FROM (
+                 SELECT verdict, advisory_state, worst_kind, checksum_state, count(*) AS n FROM provenance
+                 GROUP BY verdict, advisory_state, worst_kind, checksum_state
+                 UNION ALL SELECT verdict, 'none-known', worst_kind, checksum_state, -n FROM waiting
+                 UNION ALL SELECT verdict, 'pending', worst_kind, checksum_state, n FROM waiting
+             ) AS counted GROUP BY verdict, advisory_state, worst_kind, checksum_state HAVING sum(n) > 0"
+        )))
         .fetch_all(&self.pool)
         .await
         .failing_on(self, "count what rows say")?;
@@ -196,23 +202,39 @@ impl PostgresStore {
     }
 }
 
+/// Whether a release `r` waits to be matched or published anew.
+const WAITING: &str = "EXISTS (SELECT 1 FROM due AS d WHERE d.release_id = r.id AND d.step IN ('match', 'publish'))";
+
 /// The numbers of the releases wanted. Rows are joined only when something is asked of them: a release without a row is
 /// found by its crate.
 fn finding(wanted: &Wanted, below: Option<ReleaseId>) -> QueryBuilder<Postgres> {
     let states = [
         ("verdict", wanted.verdict.map(Verdict::as_str)),
-        ("advisory_state", wanted.advisories.map(AdvisoryState::as_str)),
         ("worst_kind", wanted.worst_kind.map(AdvisoryKind::as_str)),
         ("checksum_state", wanted.checksum.map(ChecksumState::as_str)),
     ];
     let mut query = QueryBuilder::<Postgres>::new("SELECT r.id FROM release AS r");
-    if states.iter().any(|(_, state)| state.is_some()) {
+    if wanted.advisories.is_some() || states.iter().any(|(_, state)| state.is_some()) {
         query.push(" JOIN provenance AS p ON p.release_id = r.id");
     }
     query.push(" WHERE true");
     for (column, state) in states {
         if let Some(state) = state {
             query.push(" AND p.").push(column).push(" = ").push_bind(state);
+        }
+    }
+    match wanted.advisories {
+        None => {}
+        // As the row is shown: what waits is pending.
+        Some(AdvisoryState::NoneKnown) => {
+            query.push(" AND p.advisory_state = 'none-known' AND NOT ").push(WAITING);
+        }
+        Some(AdvisoryState::Pending) => {
+            query.push(" AND p.advisory_state IN ('none-known', 'pending') AND (p.advisory_state = 'pending' OR ");
+            query.push(WAITING).push(")");
+        }
+        Some(state) => {
+            query.push(" AND p.advisory_state = ").push_bind(state.as_str());
         }
     }
     if let Some(part) = wanted.part.clone() {

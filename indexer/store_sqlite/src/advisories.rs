@@ -34,6 +34,16 @@ impl Advisories for SqliteStore {
         self.stored_advisories(PRESENT, "true", "").await
     }
 
+    async fn advisory_facts(&self) -> Result<Vec<AdvisoryFacts>, StoreError> {
+        let facts: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT v.facts FROM advisory_revision AS v WHERE {PRESENT} ORDER BY v.advisory"
+        )))
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "list advisories")?;
+        facts.iter().map(|facts| parsed(facts, "advisory")).collect()
+    }
+
     async fn advisory_states(&self) -> Result<Vec<AdvisoryState>, StoreError> {
         let rows = sqlx::query("SELECT db_seq, db_commit, at, source FROM advisory_db ORDER BY db_seq")
             .fetch_all(&self.readers)

@@ -45,6 +45,8 @@ const WRITER_CACHE_KIB: &str = "-131072";
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    /// The file that was opened, by device and number.
+    file: Option<FileNumber>,
     writer: SqlitePool,
     readers: SqlitePool,
     /// One connection that writes nothing and stays: what it is asked is what others changed since it was asked last.
@@ -144,7 +146,17 @@ impl SqliteStore {
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_lazy_with(options);
-        Ok(Self { path: path.to_owned(), writer, readers, watcher })
+        Ok(Self { path: path.to_owned(), file: file_number(path), writer, readers, watcher })
+    }
+
+    /// Whether the file that is open is still the one at its place. SQLite would go on with a deleted one, and never say so.
+    fn must_be_in_place(&self) -> Result<(), StoreError> {
+        let reason = match file_number(&self.path) {
+            now if now == self.file => return Ok(()),
+            None => "there is no file",
+            Some(_) => "there is another file",
+        };
+        Err(StoreError::Gone { address: self.address(), reason })
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -159,6 +171,7 @@ impl SqliteStore {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.must_be_in_place()?;
         self.writer.begin_with("BEGIN IMMEDIATE").await.failing_on(self, "begin a transaction")
     }
 
@@ -174,4 +187,19 @@ impl SqliteStore {
     fn address(&self) -> String {
         format!("sqlite:{}", self.path.display())
     }
+}
+
+/// What a file is, whatever it is called.
+type FileNumber = (u64, u64);
+
+#[cfg(unix)]
+fn file_number(path: &Path) -> Option<FileNumber> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// Elsewhere a file that is open cannot be deleted.
+#[cfg(not(unix))]
+fn file_number(path: &Path) -> Option<FileNumber> {
+    std::fs::metadata(path).ok().map(|_| (0, 0))
 }

@@ -21,6 +21,7 @@ const WAITING: &str = "EXISTS (SELECT 1 FROM due AS d WHERE d.release_id = r.id 
 #[async_trait]
 impl Pages for SqliteStore {
     async fn revision(&self) -> Result<String, StoreError> {
+        self.must_be_in_place()?;
         let version: i64 = sqlx::query_scalar("PRAGMA data_version")
             .fetch_one(&self.watcher)
             .await

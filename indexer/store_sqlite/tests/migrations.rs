@@ -94,3 +94,20 @@ async fn every_migration_keeps_the_rows_that_were_there_before_it() {
     }
     assert!(n_rows > 50, "only {n_rows} rows were looked at");
 }
+
+#[tokio::test]
+async fn the_number_of_a_subscription_that_was_removed_before_is_known_from_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("old.sqlite").display());
+    let pool = SqlitePool::connect(&url).await.unwrap();
+    let before: Vec<_> = MIGRATIONS.iter().filter(|migration| migration.version < 16).cloned().collect();
+    Migrator::with_migrations(before).run(&pool).await.unwrap();
+    let added = r#"INSERT INTO audit (at, actor, action, subject, reason, outcome, detail)
+        VALUES (1, 'a', 'webhook add', 'u', '', 'done', '{"id":7,"after":0}'), (2, 'a', 'webhook add', 'u', '', 'begun', '')"#;
+    pool.execute(added).await.unwrap();
+    MIGRATIONS.run(&pool).await.unwrap();
+    let next = "INSERT INTO webhook (url, secret, types, crates, private, created_at, cursor, next_at)
+        VALUES ('u', 's', '[]', '[]', 1, 1, 2, 3) RETURNING id";
+    let id: i64 = sqlx::query_scalar(next).fetch_one(&pool).await.unwrap();
+    assert_eq!(id, 8);
+}

@@ -17,6 +17,7 @@ async fn end_state() -> Result<String, Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect(&format!("sqlite:{}", path.display())).await?;
     let texts: Vec<String> = sqlx::query_scalar(
         "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+             AND tbl_name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
          ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, name",
     )
     .fetch_all(&pool)

@@ -177,6 +177,41 @@ fn every_page_of_the_incident_is_sound_at_every_width_light_and_dark() {
     assert!(bars.as_u64().unwrap() > 4 && bars == cells, "{bars} bars, {cells} numbers");
 }
 
+/// What must be true of a page on paper: only the answer, black on white, nothing cut, nothing folded away.
+const PAPER: &str = "(() => {
+  const all = selector => [...document.querySelectorAll(selector)];
+  const edge = document.querySelector('main').getBoundingClientRect().right + 1;
+  return {
+    controls: all('nav, form, footer, .act').filter(one => one.checkVisibility()).map(one => one.outerHTML.slice(0, 80)),
+    cut: all('main *').filter(one => one.checkVisibility() && one.getBoundingClientRect().right > edge && !one.closest('svg'))
+      .map(one => one.outerHTML.slice(0, 120)),
+    folded: all('details:not(.act) > :not(summary)').filter(one => !one.checkVisibility({ contentVisibilityAuto: true })).length,
+    paper: getComputedStyle(document.body).backgroundColor,
+  };
+})()";
+
+#[test]
+fn every_page_of_the_demo_can_be_printed() {
+    let Some(browser) = browser() else { return };
+    let home = Home::new();
+    let serving = demo(&home);
+    // A4 within margins of a centimetre, at 96 dots an inch, for somebody who prefers the dark.
+    browser.resize(718);
+    let dark = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+    browser.devtools("Emulation.setEmulatedMedia", &json!({ "media": "print", "features": dark }));
+    for (path, _) in DEMO {
+        browser.open(&format!("http://{}{path}", serving.address));
+        let paper = browser.ask(PAPER);
+        for (what, expected) in
+            [("controls", json!([])), ("cut", json!([])), ("folded", json!(0)), ("paper", json!("rgb(255, 255, 255)"))]
+        {
+            assert_eq!(paper[what], expected, "{path}: {what}");
+        }
+        let contrast = browser.ask(CONTRAST);
+        assert!(contrast["ratio"].as_f64().unwrap() >= 4.5, "{path}: {contrast}");
+    }
+}
+
 #[test]
 fn hostile_texts_do_nothing_in_a_browser() {
     let Some(browser) = browser() else { return };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use schema::{
-    AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, KrateName, Priority, ProvenanceRow, Release, ReleaseId, Sha256,
-    SourceSummary, Step, Timestamp, VersionNum,
+    AdvisoryFacts, AdvisoryId, AdvisoryMatch, CanonicalName, DbCommit, KrateName, Priority, ProvenanceRow, Release,
+    ReleaseId, Sha256, SourceSummary, Step, Timestamp, VersionNum,
 };
 use store::{
     Advisories, AdvisoryState, AppliedKrate, ArchiveRow, ArchiveState, Audit, ChangeRow, CheckRow, Checks, DayCount,
@@ -170,6 +170,7 @@ failing!(Advisories {
     advisory_db() -> Option<DbCommit>;
     advisory_db_loaded_at() -> Option<Timestamp>;
     advisories() -> Vec<StoredAdvisory>;
+    advisory_facts() -> Vec<AdvisoryFacts>;
     advisory_states() -> Vec<AdvisoryState>;
     advisories_at(seq: i64) -> Vec<StoredAdvisory>;
     apply_db(write: &DbWrite, now: Timestamp) -> ();

@@ -37,6 +37,52 @@ fn a_crate_that_is_not_known_is_404_and_says_what_is() {
 }
 
 #[test]
+fn who_takes_a_version_or_an_advisory_that_never_was_is_not_answered_with_never() {
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions::default());
+    for (subject, query, detail) in [
+        ("alpha@7.0.0", "alpha/dependents?req=7.0.0", "crate `alpha` has no release 7.0.0 that was ever seen here"),
+        (
+            "alpha@1.0.0 --at 2020-01-01",
+            "alpha/dependents?req=1.0.0&at=2020-01-01",
+            "crate `alpha` has no release 1.0.0 that was seen here by 2020-01-01T00:00:00Z",
+        ),
+        (
+            "beta-b --advisory RUSTSEC-2026-9001",
+            "beta-b/dependents?advisory=RUSTSEC-2026-9001",
+            "is not about crate `beta-b`",
+        ),
+        (
+            "alpha --advisory CVE-2000-1",
+            "alpha/dependents?advisory=CVE-2000-1",
+            "no advisory has the id \"CVE-2000-1\"",
+        ),
+    ] {
+        let args: Vec<_> = ["dependents"].into_iter().chain(subject.split(' ')).collect();
+        let run = home.run(&args);
+        assert_eq!(run.code, Some(1), "{subject}: {run:?}");
+        assert!(run.stderr.contains(detail) && run.stdout.is_empty(), "{subject}: {run:?}");
+        let answer = lab.get(&format!("/api/v1/crates/{query}"));
+        assert_eq!(answer.status, 404, "{query}: {}", answer.text());
+        assert!(answer.detail().contains(detail), "{query}: {}", answer.text());
+        if query.contains("advisory") {
+            assert_eq!(lab.get(&format!("/crates/{query}")).status, 404, "{query}");
+        }
+    }
+    // Without a requirement and an advisory nothing is called affected that is not.
+    let whole = lab.get("/api/v1/crates/alpha/dependents").json();
+    assert_eq!((&whole["asked"], &whole["affected"]), (&json!("any version of alpha"), &json!(2)));
+    assert_eq!(home.json(&["dependents", "alpha"])["asked"], whole["asked"]);
+    let printed = home.run(&["dependents", "alpha"]).stdout;
+    assert!(printed.contains("asked about: any version of alpha, 2 releases"), "{printed}");
+    let covered = lab.get("/api/v1/crates/alpha/dependents?advisory=CVE-2026-90001").json();
+    assert_eq!(covered["asked"], "any version of alpha that CVE-2026-90001 covers");
+    assert_eq!(covered["affected"], 1);
+    let page = lab.get("/crates/alpha/dependents").text();
+    assert!(page.contains("any version of alpha") && !page.contains("affected one"), "{page}");
+}
+
+#[test]
 fn a_release_that_nobody_looked_at_says_so() {
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
@@ -127,6 +173,26 @@ fn what_is_too_old_is_said_in_every_document_and_by_readyz() {
 }
 
 #[test]
+fn the_snapshot_inside_is_as_old_for_the_probe_as_for_the_answers_and_takes_no_server_away() {
+    let (home, server) = (Home::new(), crate::harness::small_world().serve().unwrap());
+    home.json(&["index", "--crate", "alpha", "--no-source", "--index", &server.index_url()]);
+    let serving = Serving::start(&home, &["serve"]);
+    let ready = serving.get("/readyz");
+    let check = home.run(&["status", "--check", "--json"]);
+    assert_eq!((ready.status, check.code), (200, Some(0)), "{check:?}");
+    let (told, printed) = (ready.json(), check.document());
+    assert_eq!((&told["troubles"], &told["ready"]), (&printed["troubles"], &printed["ready"]));
+    assert_eq!((&told["as_of"]["stale"], &printed["stale"]), (&json!(true), &json!(true)));
+    assert_eq!(told["troubles"].as_array().unwrap().len(), 1, "{told}");
+    assert!(told["troubles"][0].as_str().unwrap().contains("the snapshot of 2026-08-21"), "{told}");
+    assert!(check.stderr.is_empty() && home.run(&["status"]).stderr.contains("stale: the advisory database"));
+    // One that is looked at is no trouble to either.
+    let home = indexed();
+    let told = Serving::start(&home, &["serve"]).get("/readyz").json();
+    assert_eq!((&told["troubles"], &home.json(&["status"])["stale"]), (&json!([]), &json!(false)));
+}
+
+#[test]
 fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     let home = indexed();
     let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
@@ -135,6 +201,15 @@ fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
     lab.store.take_away(true);
     for (path, operations) in description["paths"].as_object().unwrap() {
+        // Staff are asked for a token first; that is looked up, and so has no answer either.
+        if operations.as_object().unwrap().values().any(|operation| operation.get("security").is_some()) {
+            let token = format!("Bearer prv_1_{}", "07".repeat(32));
+            if operations.get("get").is_some() {
+                let answer = request(&lab.address, "GET", &filled(path), &[("authorization", &token)], "");
+                assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}");
+            }
+            continue;
+        }
         let path = filled(path);
         let answer = if operations.get("get").is_some() {
             lab.get(&path)
@@ -157,6 +232,41 @@ fn a_database_that_is_away_is_503_for_every_question_and_never_an_empty_list() {
     assert_eq!(lab.get("/livez").status, 200);
     lab.store.take_away(false);
     assert_eq!(lab.get("/api/v1/crates/alpha").status, 200);
+}
+
+#[test]
+fn a_file_that_is_deleted_under_the_server_is_noticed_by_every_answer() {
+    if crate::databases::is_without_file() {
+        return;
+    }
+    let home = indexed();
+    let lab = Lab::new(&home, ServeOptions { look: std::time::Duration::ZERO, ..ServeOptions::default() });
+    let paths =
+        ["/api/v1/crates/alpha", "/api/v1/summary", "/packages/alpha.json", "/readyz", "/status", "/crates/alpha", "/"];
+    for path in paths {
+        assert_eq!(lab.get(path).status, 200, "{path}");
+    }
+    let (file, aside) = (home.database(), home.path().join("aside.sqlite"));
+    std::fs::rename(&file, &aside).unwrap();
+    for is_replaced in [false, true] {
+        if is_replaced {
+            std::fs::copy(&aside, &file).unwrap();
+        }
+        for path in paths {
+            let answer = lab.get(path);
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}: {}", answer.text());
+            assert!(answer.detail().contains("database file is gone"), "{path}: {}", answer.text());
+        }
+        let acted = request(&lab.address, "POST", "/api/v1/actions/recheck", &[], "{}");
+        assert_eq!(acted.status, 503, "{}", acted.text());
+        let badge = lab.get("/badges/alpha.svg");
+        assert_eq!((badge.status, badge.header("content-type")), (503, Some("image/svg+xml;charset=utf-8")));
+        assert_eq!(lab.get("/livez").status, 200);
+    }
+    std::fs::rename(&aside, &file).unwrap();
+    for path in paths {
+        assert_eq!(lab.get(path).status, 200, "{path}");
+    }
 }
 
 #[test]

@@ -103,7 +103,8 @@ impl Drop for Lab {
 pub(crate) fn filled(path: &str) -> String {
     let sum = crate::serve::checksum_of_alpha();
     let filled = path.replace("{name}", "alpha").replace("{version}", "1.0.0").replace("{sha256}", &sum);
-    let filled = filled.replace("{id}", "RUSTSEC-2026-9001");
+    let id = if filled.contains("/webhooks/") { "1" } else { "RUSTSEC-2026-9001" };
+    let filled = filled.replace("{id}", id);
     if filled.ends_with("/purl") { format!("{filled}?purl=pkg:cargo/alpha@1.0.0") } else { filled }
 }
 

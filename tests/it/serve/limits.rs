@@ -4,10 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use fixtures::AdvisoryBuilder;
 use serve::ServeOptions;
 
 use super::indexed;
 use super::lab::Lab;
+use crate::harness::{Home, small_world};
 use crate::http::{Answer, get, raw, request};
 
 #[test]
@@ -86,6 +88,55 @@ fn what_is_too_large_is_refused_before_it_is_read() {
     assert_eq!(request(&lab.address, "GET", "/livez", &[("x-large", &header)], "").status, 431);
     let body = request(&lab.address, "POST", "/api/v1/query", &[("content-length", "999999999")], "");
     assert_eq!(body.status, 413);
+}
+
+/// Text that no compression makes much smaller: three quarters of it at best.
+fn noise(length: usize, seed: u64) -> String {
+    const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    let mut state = seed;
+    let mut letter = || {
+        // Xorshift (Marsaglia 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[(state >> 32) as usize % 64])
+    };
+    (0..length).map(|_| letter()).collect()
+}
+
+#[test]
+fn an_answer_too_large_to_be_kept_is_given_all_the_same() {
+    let home = Home::new();
+    let mut world = small_world();
+    for n in 0..4 {
+        let title = noise(700_000, n + 1);
+        let id = format!("RUSTSEC-2026-910{n}");
+        world = world.advisory(&AdvisoryBuilder::new(&id, "alpha", "2026-08-05").title(&title));
+    }
+    world.write_advisories(&home.path().join("advisory-db")).unwrap();
+    world.write_index(&home.path().join("index"), None).unwrap();
+    let run = home.run(&[
+        "index",
+        "--crate",
+        "alpha",
+        "--index",
+        "index",
+        "--advisory-db",
+        "advisory-db",
+        "--offline",
+        "--no-source",
+    ]);
+    assert!(matches!(run.code, Some(0 | 1)), "{run:?}");
+    let lab = Lab::new(&home, ServeOptions::default());
+    let path = "/api/v1/crates/alpha/advisories";
+    let plain = lab.get(path);
+    assert_eq!(plain.status, 200, "{:?}", plain.headers);
+    for _ in 0..2 {
+        let packed = request(&lab.address, "GET", path, &[("accept-encoding", "gzip")], "");
+        assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")), "{:?}", packed.headers);
+        assert!(packed.body.len() > 1 << 20 && packed.body.len() < plain.body.len(), "{}", packed.body.len());
+        assert_eq!(packed.header("etag"), plain.header("etag"));
+    }
 }
 
 #[test]

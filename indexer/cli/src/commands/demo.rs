@@ -15,6 +15,12 @@ use crate::text::{complain, say};
 use crate::{document, opening};
 
 pub(crate) async fn run(args: &ServeArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    let foreign = foreign(settings);
+    if !foreign.is_empty() {
+        let flags = foreign.join(", ");
+        complain(&format!("error: the demo makes all of its own and leaves yours alone, so it takes no {flags}"));
+        return Ok(Exit::Misused);
+    }
     let folder = tempfile::tempdir()?;
     let root = folder.path();
     let sources = root.join("sources");
@@ -130,6 +136,21 @@ async fn print(world: &World, settings: &Settings) -> anyhow::Result<Exit> {
     say(&table.trim_fmt());
     say(&format!("\n{}", document::as_of_words(&as_of, SystemClock.now())));
     Ok(Exit::Done)
+}
+
+/// Flags that name something of the person's, which the demo would have to pass over in silence. What the environment or a file
+/// says is said of other commands as well, and is passed over.
+fn foreign(settings: &Settings) -> Vec<&'static str> {
+    let origins = [
+        ("--database", settings.database.origin),
+        ("--data-dir", settings.data_dir.origin),
+        ("--blobs", settings.blobs.origin),
+        ("--index", settings.index.origin),
+        ("--archives", settings.archives.origin),
+        ("--advisory-db", settings.advisory_db.origin),
+        ("--mirrors", settings.mirrors.origin),
+    ];
+    origins.into_iter().filter(|(_, origin)| *origin == Origin::Flag).map(|(flag, _)| flag).collect()
 }
 
 /// The person's own manners, and nothing else of theirs: database, data, index and advisories are the demo's.

@@ -15,7 +15,7 @@ use crate::args::DependentsArgs;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::table::{self, cell};
-use crate::text::{complain, count, say};
+use crate::text::{complain, count, say, shown};
 use crate::{Exit, document, opening};
 
 mod ever;
@@ -29,6 +29,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     let opened = opening::to_read(settings).await?;
     let store: &dyn Store = opened.store.as_ref();
     let graph = queue::read_graph(store, at).await?;
+    asked.must_be_known(&graph, &name, at)?;
     let affected = affected(store, &graph, &name, &asked, args.advisory.as_deref()).await?;
     let rows = rows(&graph, &name.canonical(), &affected, args.transitive);
     let known = store.releases(&name.canonical()).await?.is_some();
@@ -40,14 +41,15 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         complain(&format!("note: no release of {name} is known here, so it cannot be said what its dependents take"));
     }
     let complete = document::is_complete(store, at).await?;
+    let asked_words = asked.words(&name, args.advisory.as_deref());
     let (n_pending, whole_index) = (n_pending(store, &name).await?, is_whole(store).await?);
     if settings.json {
         let documents: Vec<_> = rows.iter().map(Row::as_json).collect();
         let as_of = document::as_of(store).await?;
         document::print(json!({
             "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
-            "whole_index": whole_index, "pending": n_pending,
-            "affected": affected.len(), "counts": counts(&rows), "dependents": documents,
+            "whole_index": whole_index, "pending": n_pending, "asked": asked_words,
+            "affected": affected.len(), "counts": counts(&rows, DependentState::as_str), "dependents": documents,
         }));
     } else if args.csv {
         say("name,num,req,kind,optional,state,yanked,deleted_at,path");
@@ -55,7 +57,9 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
             say(&export::csv_row(row.cells().iter().map(String::as_str)));
         }
     } else {
-        print(&rows, settings);
+        let is_any = matches!(asked, Asked::All) && args.advisory.is_none();
+        print(&rows, is_any, settings);
+        say(&format!("asked about: {}, {}", shown(&asked_words), count(affected.len(), "release")));
         say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
     }
     if let (Some(id), false) = (&args.advisory, settings.json || args.csv) {
@@ -105,6 +109,26 @@ impl Asked {
             Self::Within(req) => num.semver().is_some_and(|version| req.matches(&version)),
         }
     }
+
+    /// Of a version that never was, nobody can say who takes it: "never" would be an answer about nothing.
+    fn must_be_known(&self, graph: &Graph, name: &KrateName, at: Option<Timestamp>) -> anyhow::Result<()> {
+        let Self::One(num) = self else { return Ok(()) };
+        if graph.releases(&name.canonical()).any(|(_, known)| known == num) {
+            return Ok(());
+        }
+        let when = at.map_or_else(|| "ever seen here".to_owned(), |at| format!("seen here by {at}"));
+        bail!("crate `{name}` has no release {num} that was {when}; `provenance show {name}` lists those it has")
+    }
+
+    /// What was asked about, in words.
+    fn words(&self, name: &KrateName, advisory: Option<&str>) -> String {
+        let releases = match self {
+            Self::All => format!("any version of {name}"),
+            Self::One(num) => format!("{name} {num}"),
+            Self::Within(req) => format!("any version of {name} within {req}"),
+        };
+        advisory.map_or_else(|| releases.clone(), |id| format!("{releases} that {id} covers"))
+    }
 }
 
 /// The releases asked about; tombstones, too.
@@ -119,9 +143,13 @@ async fn affected(
     let of_krate = graph.releases(&canonical);
     let mut meant: HashSet<ReleaseId> = of_krate.filter(|(_, num)| asked.means(num)).map(|(id, _)| id).collect();
     if let Some(id) = advisory {
-        let advisories = store.advisories_by_id(id).await?;
+        let mut advisories = store.advisories_by_id(id).await?;
         if advisories.is_empty() {
             bail!("no advisory has the id {id:?}");
+        }
+        advisories.retain(|stored| stored.facts.krate.as_ref() == Some(&canonical));
+        if advisories.is_empty() {
+            bail!("advisory {id} is not about crate `{name}`; `provenance affected {id}` says what it is about");
         }
         let ids: Vec<_> = advisories.into_iter().map(|stored| stored.facts.id).collect();
         let rows = store.matched_by(&ids).await?;
@@ -164,12 +192,15 @@ fn rows(graph: &Graph, krate: &CanonicalName, affected: &HashSet<ReleaseId>, tra
 
 /// How many rows of each kind and state there are; those by optional edges are a kind of their own, as are the
 /// transitive ones, of which there is no state.
-fn counts(rows: &[Row]) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
+fn counts(
+    rows: &[Row],
+    in_words: impl Fn(DependentState) -> &'static str,
+) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
     let mut counts: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
     for row in rows {
         let kind = row.kind.map_or_else(|| "transitive".to_owned(), |kind| kind.to_string());
         let kind = if row.optional { format!("{kind} optional") } else { kind };
-        let state = row.state.map_or("not known", DependentState::as_str);
+        let state = row.state.map_or("not known", &in_words);
         let state = if row.kind.is_none() { "exposed" } else { state };
         *counts.entry(kind).or_default().entry(state).or_default() += 1;
     }
@@ -255,7 +286,8 @@ impl Row {
     }
 }
 
-fn print(rows: &[Row], settings: &Settings) {
+fn print(rows: &[Row], is_any: bool, settings: &Settings) {
+    let in_words = |state: DependentState| if is_any { state.of_any_version() } else { state.as_str() };
     let mut table = table::table(settings.color, &["release", "requires", "kind", "state", "path"]);
     for row in rows {
         let [name, num, req, kind, .., path] = row.cells();
@@ -265,7 +297,7 @@ fn print(rows: &[Row], settings: &Settings) {
             None if row.yanked => " yanked".to_owned(),
             None => String::new(),
         };
-        let state = row.state.map_or("", DependentState::as_str);
+        let state = row.state.map_or("", in_words);
         table.add_row([
             cell(&format!("{name}@{num}{gone}")),
             cell(&req),
@@ -278,7 +310,7 @@ fn print(rows: &[Row], settings: &Settings) {
         say(&table.trim_fmt());
     }
     say(&format!("\n{}", count(rows.len(), "dependent")));
-    for (kind, states) in counts(rows) {
+    for (kind, states) in counts(rows, in_words) {
         let states: Vec<_> = states.iter().map(|(state, n)| format!("{n} {state}")).collect();
         say(&format!("  {kind}: {}", states.join(", ")));
     }

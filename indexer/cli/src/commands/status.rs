@@ -2,6 +2,7 @@
 
 use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
+use serve::{ServeOptions, Troubles};
 use store::SourceState;
 
 use super::{quarantine, webhook};
@@ -26,12 +27,8 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
     let webhooks = store.webhooks().await?;
     let now = SystemClock.now();
     let latency = latency::measured(store, now).await?;
-    let mut troubles: Vec<String> = sources.iter().filter_map(|source| trouble(source, now)).collect();
-    // An empty database answers "unknown" to everything: nobody should be sent here.
-    if sources.is_empty() {
-        troubles.push("no index was ever read".to_owned());
-    }
-    let exit = if check && !troubles.is_empty() { Exit::Failed } else { Exit::Done };
+    let troubles = Troubles::read(store, ServeOptions::default().advisories_stale, now).await?;
+    let exit = if check && !troubles.is_ready() { Exit::Failed } else { Exit::Done };
     if settings.json {
         let sources: Vec<_> = sources.iter().map(|source| source_json(source, now)).collect();
         let work: Vec<_> = work
@@ -47,7 +44,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
             .map(|(verdict, state, n)| json!({ "verdict": verdict, "advisory_state": state, "rows": n }))
             .collect();
         document::print(json!({
-            "as_of": as_of, "ready": troubles.is_empty(), "troubles": troubles, "latency": latency.as_json(),
+            "as_of": as_of, "ready": troubles.is_ready(), "stale": !troubles.all().is_empty(), "troubles": troubles.all(), "latency": latency.as_json(),
             "crates": krates, "releases": releases, "live_releases": live, "dependencies": dependencies,
             "sources": sources, "work": work, "dead": dead, "rows": rows, "quarantined": quarantined.len(),
             "quarantine": quarantined.iter().map(quarantine::as_json).collect::<Vec<_>>(),
@@ -84,15 +81,13 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
             say("       … and more; `provenance doctor` lists them all");
         }
     }
-    for trouble in &troubles {
-        complain(&format!("not ready: {trouble}"));
+    for trouble in &troubles.index {
+        complain(&format!("not ready: {}", shown(trouble)));
+    }
+    for trouble in &troubles.advisories {
+        complain(&format!("stale: {}", shown(trouble)));
     }
     Ok(exit)
-}
-
-/// Why a source's answers may be too old, by its address.
-fn trouble(source: &SourceState, now: Timestamp) -> Option<String> {
-    source.trouble(now).map(|trouble| format!("index {}: {trouble}", shown(&source.address)))
 }
 
 fn source_json(source: &SourceState, now: Timestamp) -> Value {

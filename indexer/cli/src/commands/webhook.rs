@@ -18,7 +18,7 @@ pub(crate) async fn run(command: &WebhookCommand, settings: &Settings) -> anyhow
     let opened = opening::to_act(settings).await?;
     let store = opened.store.as_ref();
     match command {
-        WebhookCommand::Add(args) => add(store, args, settings).await?,
+        WebhookCommand::Add(args) => return add(store, args, settings).await,
         WebhookCommand::List => list(store, settings).await?,
         WebhookCommand::Remove { id } => {
             let deed = begun(store, "webhook remove", &id.to_string()).await?;
@@ -54,7 +54,7 @@ async fn told(
     Ok(())
 }
 
-async fn add(store: &dyn Store, args: &WebhookArgs, settings: &Settings) -> anyhow::Result<()> {
+async fn add(store: &dyn Store, args: &WebhookArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let secret = match &args.secret_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("read the secret {}", path.display()))?;
@@ -62,27 +62,32 @@ async fn add(store: &dyn Store, args: &WebhookArgs, settings: &Settings) -> anyh
         }
         None => serve::new_webhook_secret(&OsRandom).context("the system has no random bytes")?,
     };
-    let webhook = serve::checked_webhook(WebhookWrite {
+    let last = store.last_number().await?;
+    let checked = serve::checked_webhook(WebhookWrite {
         url: args.url.clone(),
         secret,
         types: args.types.clone(),
         crates: args.crates.clone(),
         private: args.private,
-    })?;
-    let after = match args.after {
-        Some(after) => after,
-        None => store.last_number().await?,
+    });
+    let checked = checked.and_then(|webhook| Ok((webhook, serve::checked_after(args.after, last)?)));
+    let (webhook, after) = match checked {
+        Ok(checked) => checked,
+        Err(why) => {
+            complain(&format!("error: {}", shown(&why.to_string())));
+            return Ok(Exit::Misused);
+        }
     };
     let deed = begun(store, "webhook add", serve::shown_url(&webhook.url)).await?;
     let id = store.add_webhook(&webhook, after, SystemClock.now()).await?;
     ended(store, deed, Outcome::Done, &json!({ "id": id, "after": after })).await?;
     if settings.json {
         document::print(json!({ "id": id, "after": after, "secret": webhook.secret.reveal() }));
-        return Ok(());
+        return Ok(Exit::Done);
     }
     complain(&format!("subscription {id}, to what happens after {after}; its deliveries are signed with"));
     say(webhook.secret.reveal());
-    Ok(())
+    Ok(Exit::Done)
 }
 
 async fn list(store: &dyn Store, settings: &Settings) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use advisories::{AdvisorySource, DatabaseRepository};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use net::BlockingAgent;
 use queue::{DatabaseLoaded, FirstState, QueueError, Restart};
 use schema::{Clock as _, DbCommit, Timestamp};
@@ -25,6 +25,9 @@ pub(crate) async fn advisory_database(settings: &Settings, store: &dyn Store) ->
         (None, Some(held)) if held.source != "snapshot" => return Ok(aged(held, now).into_iter().collect()),
         (None, _) => AdvisorySource::Snapshot,
     };
+    if let Some(older) = older_snapshot(&source, held.as_ref(), now)? {
+        return Ok(vec![older]);
+    }
     match (bring_up(settings, store, source, FirstState::Now).await, held) {
         (Ok(loaded), _) => {
             let mut notes = notes(&loaded);
@@ -51,11 +54,29 @@ pub(crate) async fn follow_advisories(
     first: FirstState,
 ) -> anyhow::Result<(DatabaseLoaded, Vec<String>)> {
     let source = settings.advisory_db.value.as_deref().map_or(AdvisorySource::Snapshot, AdvisorySource::parse);
+    if let Some(older) = older_snapshot(&source, store.advisory_db().await?.as_ref(), SystemClock.now())? {
+        bail!("{older}");
+    }
     match bring_up(settings, store, source, first).await {
         Ok(loaded) => Ok((loaded, notes(&loaded))),
         Err(Failed::Unreachable(error)) => Err(error.context("read the advisory database")),
         Err(Failed::Refused(error)) => Err(error),
     }
+}
+
+/// Why the snapshot that ships inside is not taken: what is loaded is of a later day, and going back would forget advisories.
+fn older_snapshot(source: &AdvisorySource, held: Option<&DbCommit>, now: Timestamp) -> anyhow::Result<Option<String>> {
+    let (AdvisorySource::Snapshot, Some(held)) = (source, held) else { return Ok(None) };
+    let inside = advisories::bundled_commit()?;
+    if held.at <= inside.at {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "the snapshot of {} that ships inside is older than the advisory database that is loaded, which stays: {}; \
+         --advisory-db URL|DIR brings a newer one",
+        inside.at.date(),
+        described(held, now)
+    )))
 }
 
 /// What may be back tomorrow, and what a person must look at.

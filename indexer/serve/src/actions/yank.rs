@@ -3,41 +3,122 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::post;
 use schema::{KrateName, Release, Scope, VersionNum};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use store::Outcome;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::access::Staff;
-use super::{Deed, Done, read, reason};
+use super::{Deed, Done, Noted, read, reason};
 use crate::extract::{Body, krate_name, version_num};
+use crate::openapi::described;
 use crate::rooms::RegistryError;
 use crate::{ApiError, Service};
 
-pub(super) fn router() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/actions/yank", post(yank)).route("/api/v1/actions/unyank", post(unyank))
+pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::default().routes(routes!(yank)).routes(routes!(unyank))
 }
 
 /// Without `confirm` it is only looked at what would happen, and the answer has the `confirm` to do it with.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct YankWanted {
+    /// The crate, in any spelling.
     name: String,
+    /// The version.
     num: String,
+    /// Why; 1 to 1,000 characters.
     reason: String,
+    /// The `confirm` of an earlier answer, to have it done.
     confirm: Option<String>,
 }
 
+/// What came of it: a look, or the deed.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum YankTold {
+    /// What would happen; nothing was asked of the registry.
+    Planned {
+        /// `true`.
+        dry_run: bool,
+        /// The crate, as published.
+        name: KrateName,
+        /// The version.
+        num: VersionNum,
+        /// sha256 of its archive.
+        checksum: schema::Sha256,
+        /// Whether the index says that it is yanked.
+        yanked: bool,
+        /// Whether it would be, afterwards.
+        would_be: bool,
+        /// Whether there is a registry and a token for it here.
+        can_be_done: bool,
+        /// What has this very thing done, when it is sent along.
+        confirm: String,
+    },
+    /// The registry did it. The row says so when the index does.
+    Done {
+        /// `false`.
+        dry_run: bool,
+        /// The crate, as published.
+        name: KrateName,
+        /// The version.
+        num: VersionNum,
+        /// Whether it is yanked now.
+        yanked: bool,
+    },
+    /// The registry did not, or did not say.
+    Failed {
+        /// Why.
+        errors: [Detail; 1],
+    },
+}
+
+/// A sentence.
+#[derive(Serialize, JsonSchema)]
+struct Detail {
+    /// The sentence.
+    detail: String,
+}
+
+type YankAnswer = Noted<YankTold>;
+
+described!(YankWanted as Deserialize, YankAnswer as Serialize);
+
+/// Yanks a version through the registry
+///
+/// Without `confirm` it is only looked at what would happen. Needs a token with the scope `yank` for the crate.
+#[utoipa::path(
+    post, path = "/api/v1/actions/yank", operation_id = "yank", tag = "staff", request_body = YankWanted,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What would happen, or what was done.", body = YankAnswer),
+        (status = 409, description = "It is so already, `confirm` is of another state, or nothing may be yanked from here."),
+        (status = 502, description = "The registry refused, or did not answer: then it may or may not be done.", body = YankAnswer),
+    ),
+)]
 async fn yank(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
     service.set_yanked(&headers, &body, true).await
 }
 
+/// Unyanks a version through the registry
+///
+/// Without `confirm` it is only looked at what would happen. Needs a token with the scope `yank` for the crate.
+#[utoipa::path(
+    post, path = "/api/v1/actions/unyank", operation_id = "unyank", tag = "staff", request_body = YankWanted,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What would happen, or what was done.", body = YankAnswer),
+        (status = 409, description = "It is so already, `confirm` is of another state, or nothing may be yanked from here."),
+        (status = 502, description = "The registry refused, or did not answer: then it may or may not be done.", body = YankAnswer),
+    ),
+)]
 async fn unyank(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
@@ -48,7 +129,7 @@ async fn unyank(
 
 impl Service {
     async fn set_yanked(&self, headers: &HeaderMap, body: &[u8], yanked: bool) -> Result<Response, ApiError> {
-        let wanted: Wanted = read(body)?;
+        let wanted: YankWanted = read(body)?;
         let (name, num) = (krate_name(&wanted.name)?, version_num(&wanted.num)?);
         let krate = name.canonical();
         let deed = Deed {
@@ -78,35 +159,39 @@ impl Service {
         .await
     }
 
-    fn plan(&self, release: &Release, yanked: bool, confirm: &str) -> Done {
-        let told = json!({
-            "dry_run": true, "name": release.key.name, "num": release.key.num, "checksum": release.checksum,
-            "yanked": release.yanked, "would_be": yanked, "can_be_done": self.registry.is_some(), "confirm": confirm,
-        });
+    fn plan(&self, release: &Release, yanked: bool, confirm: &str) -> Done<YankTold> {
+        let told = YankTold::Planned {
+            dry_run: true,
+            name: release.key.name.clone(),
+            num: release.key.num.clone(),
+            checksum: release.checksum,
+            yanked: release.yanked,
+            would_be: yanked,
+            can_be_done: self.registry.is_some(),
+            confirm: confirm.to_owned(),
+        };
         Done { outcome: Outcome::Planned, status: StatusCode::OK, told }
     }
 
-    async fn ask_registry(&self, name: &KrateName, num: &VersionNum, yanked: bool) -> Result<Done, ApiError> {
+    async fn ask_registry(&self, name: &KrateName, num: &VersionNum, yanked: bool) -> Result<Done<YankTold>, ApiError> {
         let Some(registry) = &self.registry else {
             return Err(ApiError::Conflict("no registry token is configured, so nothing can be yanked".to_owned()));
         };
         match registry.set_yanked(name, num, yanked).await {
-            Ok(()) => Ok(Done::told(json!({ "dry_run": false, "name": name, "num": num, "yanked": yanked }))),
-            Err(RegistryError::Refused { status, detail }) => Ok(Done {
-                outcome: Outcome::Refused,
-                status: StatusCode::BAD_GATEWAY,
-                told: json!({ "errors": [{ "detail": format!("the registry refused with {status}: {detail}") }] }),
-            }),
+            Ok(()) => Ok(Done::told(YankTold::Done { dry_run: false, name: name.clone(), num: num.clone(), yanked })),
+            Err(RegistryError::Refused { status, detail }) => {
+                Ok(failed(Outcome::Refused, format!("the registry refused with {status}: {detail}")))
+            }
             Err(RegistryError::Away(source)) => {
                 tracing::warn!(error = crate::error::in_one_line(source.as_ref()), "the registry does not answer");
-                Ok(Done {
-                    outcome: Outcome::Failed,
-                    status: StatusCode::BAD_GATEWAY,
-                    told: json!({ "errors": [{ "detail": "the registry does not answer; it may or may not be done" }] }),
-                })
+                Ok(failed(Outcome::Failed, "the registry does not answer; it may or may not be done".to_owned()))
             }
         }
     }
+}
+
+fn failed(outcome: Outcome, detail: String) -> Done<YankTold> {
+    Done { outcome, status: StatusCode::BAD_GATEWAY, told: YankTold::Failed { errors: [Detail { detail }] } }
 }
 
 /// Of this release in this state, for this token: what was looked at is what is done.

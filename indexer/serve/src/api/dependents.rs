@@ -55,7 +55,9 @@ struct DependentsAnswer {
     dependents: Vec<DependentEntry>,
     /// Dependents of each kind (`normal`, `build`, `dev`, each also ` optional`; `transitive`) in each state.
     counts: BTreeMap<String, BTreeMap<String, usize>>,
-    /// Releases of the crate that count as affected here.
+    /// What was asked about, in words: its releases are the ones that count as affected here.
+    asked: String,
+    /// Releases that were asked about; without `req` and `advisory` every release of the crate.
     affected: usize,
     /// Releases of the crate that are not matched against advisories yet.
     pending: usize,
@@ -116,23 +118,28 @@ async fn dependents(
     let as_of = service.standing().await?;
     let canonical = name.canonical();
     let covered = match &asked.advisory {
-        Some(id) => Some(service.covered_by(id).await?),
+        Some(id) => Some(service.covered_by(id, &name).await?),
         None => None,
     };
     let Ok(_turn) = service.graph_questions.acquire().await else { return Err(ApiError::Busy) };
     let graph = service.graphs.graph(wanted.at).await?;
     // The graph is walked on this thread; the others go on.
-    let (entries, affected, spelling) = tokio::task::block_in_place(|| {
+    let (entries, affected, spelling, is_known) = tokio::task::block_in_place(|| {
+        let is_known = graph.releases(&canonical).any(|(_, num)| wanted.means(num));
         let releases = graph.releases(&canonical).filter(|(_, num)| wanted.means(num)).map(|(id, _)| id);
         let affected: HashSet<_> =
             releases.filter(|id| covered.as_ref().is_none_or(|covered| covered.contains(id))).collect();
         let entries = entries(&graph, &canonical, &affected, wanted.transitive);
-        (entries, affected, graph.name(&canonical).map(ToString::to_string))
+        (entries, affected, graph.name(&canonical).cloned(), is_known)
     });
     drop(graph);
     let versions = service.store.versions(&canonical).await?;
     if versions.is_none() && entries.is_empty() {
         return Err(service.unknown_krate(&text).await);
+    }
+    let spelling = spelling.unwrap_or_else(|| name.clone());
+    if let (Of::One(num), false) = (&wanted.of, is_known) {
+        return Err(wanted.unknown_version(spelling, num, as_of));
     }
     let ids: Vec<_> = versions.iter().flatten().map(|version| version.id).collect();
     let counts = counts(&entries);
@@ -140,7 +147,8 @@ async fn dependents(
     let (dependents, meta) = page.cut(marked, |(number, entry)| format!("{}.{number}", entry.release.0))?;
     let sources = &service.moment().await?.known.sources;
     answer::json(&DependentsAnswer {
-        name: spelling.unwrap_or_else(|| name.to_string()),
+        asked: wanted.words(&spelling, asked.advisory.as_deref()),
+        name: spelling.to_string(),
         at: wanted.at,
         dependents: dependents.into_iter().map(|(_, entry)| entry).collect(),
         counts,
@@ -194,15 +202,37 @@ impl Wanted {
             Of::Within(req) => num.semver().is_some_and(|version| req.matches(&version)),
         }
     }
+
+    fn words(&self, name: &KrateName, advisory: Option<&str>) -> String {
+        let releases = match &self.of {
+            Of::All => format!("any version of {name}"),
+            Of::One(num) => format!("{name} {num}"),
+            Of::Within(req) => format!("any version of {name} within {req}"),
+        };
+        advisory.map_or_else(|| releases.clone(), |id| format!("{releases} that {id} covers"))
+    }
+
+    /// Of a version that never was, nobody can say who takes it: "never" would be an answer about nothing.
+    fn unknown_version(&self, name: KrateName, num: &VersionNum, as_of: Standing) -> ApiError {
+        match self.at {
+            None => ApiError::UnknownVersion { name, num: num.clone(), standing: Box::new(as_of) },
+            Some(at) => ApiError::NotFound(format!("crate `{name}` has no release {num} that was seen here by {at}")),
+        }
+    }
 }
 
 impl Service {
-    /// The releases that the advisories of an id cover.
-    async fn covered_by(&self, id: &str) -> Result<HashSet<ReleaseId>, ApiError> {
+    /// The releases of a crate that the advisories of an id cover; 404 for an id that is none, or none of this crate's.
+    pub(crate) async fn covered_by(&self, id: &str, name: &KrateName) -> Result<HashSet<ReleaseId>, ApiError> {
         self.with_advisories().await?;
-        let advisories = self.store.advisories_by_id(id).await?;
+        let mut advisories = self.store.advisories_by_id(id).await?;
         if advisories.is_empty() {
             return Err(ApiError::NotFound(format!("no advisory has the id {id:?}")));
+        }
+        let canonical = name.canonical();
+        advisories.retain(|stored| stored.facts.krate.as_ref() == Some(&canonical));
+        if advisories.is_empty() {
+            return Err(ApiError::NotFound(format!("advisory {id:?} is not about crate `{name}`")));
         }
         let ids: Vec<_> = advisories.into_iter().map(|stored| stored.facts.id).collect();
         let rows = self.store.matched_by(&ids).await?;

@@ -60,7 +60,9 @@ impl Purl {
         }
         let rest = rest.trim_start_matches('/').split('#').next().unwrap_or_default();
         let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
-        if qualifiers.split('&').any(|qualifier| qualifier.starts_with("repository_url=")) {
+        // Keys have no case (purl specification, "qualifiers").
+        let keys = qualifiers.split('&').map(|qualifier| qualifier.split('=').next().unwrap_or_default());
+        if keys.into_iter().any(|key| key.eq_ignore_ascii_case("repository_url")) {
             return Err(ApiError::BadRequest(format!("{text:?} names another registry than this one")));
         }
         let (kind, named) = rest.split_once('/').ok_or_else(refused)?;
@@ -98,6 +100,7 @@ mod tests {
             "pkg:cargo/a@1 0",
             "pkg:cargo/a/b@1.0.0",
             "pkg:cargo/a@1.0.0?repository_url=x",
+            "pkg:cargo/a@1.0.0?arch=x&Repository_URL=x",
             "pkg:cargo/%ff@1.0.0",
         ] {
             assert!(Purl::parse(bad).is_err(), "{bad:?}");

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::body::to_bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
@@ -10,13 +11,16 @@ use bytes::Bytes;
 use maud::{Markup, html};
 use schema::ReleaseKey;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::frame::{Section, View};
 use super::text::{release_address, shown};
-use crate::actions::recheck;
+use crate::actions::{MAX_REASON, recheck};
 use crate::extract::{Body, Segments, krate_name, version_num};
 use crate::{ApiError, Service};
+
+/// The largest answer of the API that is read to be told.
+const LARGEST_ANSWER: usize = 64 << 10;
 
 /// What a form sends.
 #[derive(Deserialize)]
@@ -33,8 +37,21 @@ pub(super) async fn look_again(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let (headers, asked) = asked(&name, &num, &body)?;
-    recheck::recheck(State(Arc::clone(&service)), headers, Body(asked)).await?;
-    told(&service, &name, &num, "It is marked to be looked at again, before anything that nobody asked for.").await
+    let answer = document(recheck::recheck(State(Arc::clone(&service)), headers, Body(asked)).await?).await?;
+    let marked = |step: &str| answer["marked"][step].as_u64().unwrap_or_default();
+    let said = match (marked("verify"), marked("download")) {
+        (0, 0) => Said::Nothing(why_none(&answer)),
+        (checked, 0) => {
+            Said::Done(format!("{} for a source check, before anything that nobody asked for.", times(checked)))
+        }
+        (0, fetched) => {
+            Said::Done(format!("{} for a download, before anything that nobody asked for.", times(fetched)))
+        }
+        (checked, fetched) => {
+            Said::Done(format!("{} for a source check, {} for a download.", times(checked), times(fetched)))
+        }
+    };
+    told(&service, &name, &num, &said).await
 }
 
 /// Has what was given up tried again.
@@ -44,8 +61,34 @@ pub(super) async fn try_again(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let (headers, asked) = asked(&name, &num, &body)?;
-    recheck::retry(State(Arc::clone(&service)), headers, Body(asked)).await?;
-    told(&service, &name, &num, "What was given up is due again.").await
+    let answer = document(recheck::retry(State(Arc::clone(&service)), headers, Body(asked)).await?).await?;
+    let said = match answer["revived"].as_u64().unwrap_or_default() {
+        0 => Said::Nothing(why_none(&answer)),
+        1 => Said::Done("One step that was given up is due again.".to_owned()),
+        revived => Said::Done(format!("{revived} steps that were given up are due again.")),
+    };
+    told(&service, &name, &num, &said).await
+}
+
+/// What came of a form, in a sentence.
+enum Said {
+    Done(String),
+    /// Why nothing was done.
+    Nothing(String),
+}
+
+/// What the API would have answered.
+async fn document(answer: Response) -> Result<Value, ApiError> {
+    let body = to_bytes(answer.into_body(), LARGEST_ANSWER).await.map_err(|_| ApiError::Internal)?;
+    serde_json::from_slice(&body).map_err(|_| ApiError::Internal)
+}
+
+fn why_none(answer: &Value) -> String {
+    answer["why_none"].as_str().unwrap_or("there is nothing to mark").to_owned()
+}
+
+fn times(n: u64) -> String {
+    if n == 1 { "1 release is due".to_owned() } else { format!("{n} releases are due") }
 }
 
 /// The form as the API takes it.
@@ -62,15 +105,19 @@ fn asked(name: &str, num: &str, body: &[u8]) -> Result<(HeaderMap, Bytes), ApiEr
     Ok((HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]), document.to_string().into()))
 }
 
-async fn told(service: &Service, name: &str, num: &str, sentence: &str) -> Result<Response, ApiError> {
+async fn told(service: &Service, name: &str, num: &str, said: &Said) -> Result<Response, ApiError> {
+    let (title, sentence) = match said {
+        Said::Done(sentence) => ("Done", sentence.clone()),
+        Said::Nothing(why) => ("Nothing was marked", format!("Nothing was marked: {why}.")),
+    };
     let (name, num) = (krate_name(name)?, version_num(num)?);
     let view = View::of(service).await?;
     let content = html! {
-        h1 { "Done" }
+        h1 { (title) }
         p.lead { (sentence) }
         p { a href=(release_address(&name, &num, None)) { (name.as_str()) " " (shown(num.as_str())) } }
     };
-    let mut response = view.page(Section::Elsewhere, "Done", &content);
+    let mut response = view.page(Section::Elsewhere, title, &content);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -82,13 +129,13 @@ pub(super) fn forms(key: &ReleaseKey, was_given_up: bool) -> Markup {
         html! {
             form.filters method="post" action=(format!("{path}/{deed}")) {
                 div.field { label for=(format!("{deed}-token")) { "Token" } input id=(format!("{deed}-token")) name="token" type="password" required autocomplete="off"; }
-                div.field { label for=(format!("{deed}-reason")) { "Reason" } input id=(format!("{deed}-reason")) name="reason" type="text" maxlength="2000" autocomplete="off"; }
+                div.field { label for=(format!("{deed}-reason")) { "Reason" } input id=(format!("{deed}-reason")) name="reason" type="text" maxlength=(MAX_REASON) autocomplete="off"; }
                 button type="submit" { (words) }
             }
         }
     };
     html! {
-        details {
+        details.act {
             summary { "Act, with a token" }
             p.muted { "The scope " code { "recheck" } " is needed. The deed is noted with the name of the token." }
             (form("recheck", "Look again"))

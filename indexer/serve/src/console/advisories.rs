@@ -37,20 +37,20 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let view = View::of(&service).await?;
     let covered: HashMap<AdvisoryId, u64> = service.store().covered().await?.into_iter().collect();
-    let mut found = asked.narrow(service.store().advisories().await?)?;
+    let mut found = asked.narrow(service.store().advisory_facts().await?)?;
     // The newest report first; of one day in the order of their ids.
-    found.sort_by(|a, b| (&b.facts.date, &b.facts.id).cmp(&(&a.facts.date, &a.facts.id)));
+    found.sort_by(|a, b| (&b.date, &b.id).cmp(&(&a.date, &a.id)));
     let total = found.len();
     if let Some(after) = asked.after.as_deref().filter(|text| !text.is_empty()) {
-        let place = found.iter().position(|stored| stored.facts.id.0 == after);
+        let place = found.iter().position(|facts| facts.id.0 == after);
         let place = place.ok_or_else(|| {
             ApiError::BadRequest(format!("after {after:?} is no place in this list; begin without it"))
         })?;
         found.drain(..=place);
     }
-    let next = cut_to(&mut found, PAGE).map(|last| asked.address(&last.facts.id.0));
+    let next = cut_to(&mut found, PAGE).map(|last| asked.address(&last.id.0));
     let first = asked.after.as_ref().map(|_| asked.address(""));
-    let rows: Vec<_> = found.iter().map(|stored| row(stored, covered.get(&stored.facts.id))).collect();
+    let rows: Vec<_> = found.iter().map(|facts| row(facts, covered.get(&facts.id))).collect();
     let content = html! {
         h1 { "Advisories" }
         (asked.form())
@@ -67,7 +67,7 @@ pub(super) async fn list(
 }
 
 impl AdvisoriesQuery {
-    fn narrow(&self, mut all: Vec<StoredAdvisory>) -> Result<Vec<StoredAdvisory>, ApiError> {
+    fn narrow(&self, mut all: Vec<AdvisoryFacts>) -> Result<Vec<AdvisoryFacts>, ApiError> {
         let kind = chosen::<AdvisoryKind>("kind", self.kind.as_ref())?;
         let severity = chosen::<SeverityWord>("severity", self.severity.as_ref())?;
         let withdrawn = match self.withdrawn.as_deref() {
@@ -78,8 +78,7 @@ impl AdvisoriesQuery {
         };
         let part = self.q.as_deref().unwrap_or_default().trim().to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&part);
-        all.retain(|stored| {
-            let facts = &stored.facts;
+        all.retain(|facts| {
             kind.is_none_or(|kind| facts.kind == kind)
                 && severity.is_none_or(|severity| facts.score.severity == severity)
                 && withdrawn.is_none_or(|withdrawn| facts.withdrawn.is_some() == withdrawn)
@@ -123,8 +122,7 @@ fn title(facts: &AdvisoryFacts) -> &str {
     if facts.licence == Licence::Other { &facts.id.0 } else { &facts.title }
 }
 
-fn row(stored: &StoredAdvisory, covered: Option<&u64>) -> Markup {
-    let facts = &stored.facts;
+fn row(facts: &AdvisoryFacts, covered: Option<&u64>) -> Markup {
     html! {
         th scope="row" {
             a href=(advisory_address(&facts.id.0)) { (shown(&facts.id.0)) }

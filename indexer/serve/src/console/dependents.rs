@@ -45,9 +45,10 @@ pub(super) async fn page(
     let view = View::of(&service).await?;
     let at = asked.at()?;
     let covered = match asked.advisory() {
-        Some(id) => Some(covered_by(&service, id).await?),
+        Some(id) => Some(service.covered_by(id, &known.name).await?),
         None => None,
     };
+    let Ok(_turn) = service.graph_questions.acquire().await else { return Err(ApiError::Busy) };
     let graph = service.graphs.graph(at).await?;
     let canonical = known.name.canonical();
     // The graph is walked on this thread; the others go on.
@@ -67,12 +68,15 @@ pub(super) async fn page(
     }
     let next = cut_to(&mut entries, PAGE).map(|last| asked.address(&known.name, &last.mark));
     let first = asked.after.as_ref().map(|_| asked.address(&known.name, ""));
-    let rows: Vec<_> = entries.iter().map(cells).collect();
+    let is_any = asked.advisory().is_none();
+    let rows: Vec<_> = entries.iter().map(|entry| cells(entry, is_any)).collect();
     let content = html! {
         h1 { "Dependents of " a href=(krate_address(&known.name)) { (known.name.as_str()) } }
         (asked.form(&known.name))
         @if let Some(id) = asked.advisory() {
             p { "Affected are the " (count(n_affected as u64, "release")) " that " a href=(advisory_address(id)) { (shown(id)) } " covers." }
+        } @else {
+            p { "Asked about: any version of " (known.name.as_str()) ", " (count(n_affected as u64, "release")) "." }
         }
         (as_of(at, &view))
         @if rows.is_empty() { p { "Nobody that is known here depends on it." } }
@@ -131,17 +135,6 @@ impl DependentsQuery {
             }
         }
     }
-}
-
-/// The releases that the advisories of an id cover.
-async fn covered_by(service: &Service, id: &str) -> Result<HashSet<ReleaseId>, ApiError> {
-    let advisories = service.store().advisories_by_id(id).await?;
-    if advisories.is_empty() {
-        return Err(ApiError::NotFound(format!("no advisory that is known here has the id {id:?}")));
-    }
-    let ids: Vec<_> = advisories.into_iter().map(|stored| stored.facts.id).collect();
-    let rows = service.store().matched_by(&ids).await?;
-    Ok(rows.into_iter().filter(|row| row.found.is_affected()).map(|row| row.release.id).collect())
 }
 
 /// One dependency on the crate, or one release exposed through others.
@@ -203,7 +196,7 @@ fn entries(graph: &Graph, krate: &CanonicalName, affected: &HashSet<ReleaseId>, 
     entries
 }
 
-fn cells(entry: &Entry) -> Markup {
+fn cells(entry: &Entry, is_any: bool) -> Markup {
     html! {
         th scope="row" { (krate_link(&entry.name)) }
         td {
@@ -212,13 +205,14 @@ fn cells(entry: &Entry) -> Markup {
         }
         td { @if let Some((req, _)) = &entry.requires { code { (shown(req)) } } @else { span.muted { "through others" } } }
         td { @if let Some((_, kind)) = &entry.requires { (kind) } @if entry.optional { " optional" } }
-        td { @if entry.requires.is_some() { (meaning(entry.state)) } @else { (chip(Look::Bad, "exposed")) } }
+        td { @if entry.requires.is_some() { (meaning(entry.state, is_any)) } @else if is_any { (chip(Look::NothingKnown, "takes one")) } @else { (chip(Look::Bad, "exposed")) } }
         td.long { @for (at, step) in entry.path.iter().enumerate() { @if at > 0 { " → " } (shown(step)) } }
     }
 }
 
-fn meaning(state: Option<DependentState>) -> Markup {
+fn meaning(state: Option<DependentState>, is_any: bool) -> Markup {
     match state {
+        Some(state) if is_any => chip(Look::NothingKnown, state.of_any_version()),
         None => chip(Look::Cannot, "the requirement cannot be read"),
         Some(DependentState::Never) => chip(Look::NothingKnown, "allows no affected release"),
         Some(DependentState::OnlyOldLocks) => chip(Look::Caution, "only old lock files hold one"),

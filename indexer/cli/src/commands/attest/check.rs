@@ -31,18 +31,27 @@ pub(super) fn run(lines: &Path, key: &Path, settings: &Settings) -> anyhow::Resu
         check(BufReader::new(file), &key).with_context(|| format!("read {}", lines.display()))?
     };
     let n_valid = checked.iter().filter(|checked| checked.outcome.is_ok()).count();
+    let n_unsigned = checked.iter().filter(|checked| checked.outcome == Err(EnvelopeError::Unsigned)).count();
+    let n_failed = checked.len() - n_valid - n_unsigned;
+    let holds = n_valid == checked.len() && n_valid > 0;
     if settings.json {
         let statements: Vec<_> = checked.iter().map(as_json).collect();
         document::print(json!({
-            "key": key.id(), "statements": statements, "valid": n_valid, "total": checked.len(),
+            "key": key.id(), "statements": statements, "valid": n_valid, "unsigned": n_unsigned, "failed": n_failed,
+            "total": checked.len(), "holds": holds,
         }));
     } else {
         for checked in &checked {
             say(&words(checked));
         }
-        say(&format!("{n_valid} of {} signed by key {}", count(checked.len(), "statement"), key.id()));
+        let total = count(checked.len(), "statement");
+        let verdict = if holds { "holds" } else { "does not hold" };
+        say(&format!(
+            "{verdict}: of {total} {n_valid} signed by key {}, {n_unsigned} unsigned, {n_failed} failed",
+            key.id()
+        ));
     }
-    Ok(if n_valid == checked.len() && n_valid > 0 { Exit::Done } else { Exit::Failed })
+    Ok(if holds { Exit::Done } else { Exit::Failed })
 }
 
 fn check(mut lines: impl BufRead, key: &PublicKey) -> anyhow::Result<Vec<Checked>> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use advisories::Advisory;
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use queue::{LiveGraph, QueueError};
 use schema::{Entry, ProvenanceRow, Release, ReleaseId, Timestamp, VersionNum};
 use serve::{AdvisoryReading, Graphs, HeldGraph, RoomError, Rules};
 use store::{Store, StoredAdvisory};
-use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, RwLock};
 use tokio::task::JoinHandle;
 
 use crate::commands::{affected, show};
@@ -96,8 +97,13 @@ pub(super) struct Kept {
     live: Arc<RwLock<Option<LiveGraph>>>,
     /// The revision the graph was last brought up to.
     revision: Arc<Mutex<Option<String>>>,
-    past: Arc<Mutex<Option<Past>>>,
+    past: Arc<RwLock<Option<Past>>>,
+    /// Held by the one who builds a graph of the past: it takes the memory of the whole registry, and anybody may ask.
+    building: Arc<Mutex<()>>,
 }
+
+/// So long one waits for another's graph of the past to be built; then who asked is told to come again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The graph of a time, as the tables told it at a revision.
 struct Past {
@@ -108,7 +114,7 @@ struct Past {
 
 impl Kept {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, live: Arc::default(), revision: Arc::default(), past: Arc::default() }
+        Self { store, live: Arc::default(), revision: Arc::default(), past: Arc::default(), building: Arc::default() }
     }
 
     async fn bring_up(self) -> Result<(), QueueError> {
@@ -129,14 +135,22 @@ impl Kept {
         Ok(())
     }
 
-    async fn read_past(self, at: Timestamp) -> Result<Arc<Graph>, QueueError> {
-        let mut past = self.past.lock().await;
+    /// The graph of a time, when it is the last one that was built and nothing was stored since.
+    async fn held_past(&self, at: Timestamp) -> Result<Option<Arc<Graph>>, QueueError> {
         let revision = self.store.revision().await?;
-        if let Some(held) = past.as_ref().filter(|held| held.at == at && held.revision == revision) {
-            return Ok(Arc::clone(&held.graph));
+        let past = self.past.read().await;
+        let held = past.as_ref().filter(|held| held.at == at && held.revision == revision);
+        Ok(held.map(|held| Arc::clone(&held.graph)))
+    }
+
+    async fn read_past(self, at: Timestamp, _turn: OwnedMutexGuard<()>) -> Result<Arc<Graph>, QueueError> {
+        // Who held the turn before may have built this very one.
+        if let Some(graph) = self.held_past(at).await? {
+            return Ok(graph);
         }
+        let revision = self.store.revision().await?;
         let graph = Arc::new(queue::read_graph(self.store.as_ref(), Some(at)).await?);
-        *past = Some(Past { at, revision, graph: Arc::clone(&graph) });
+        *self.past.write().await = Some(Past { at, revision, graph: Arc::clone(&graph) });
         Ok(graph)
     }
 }
@@ -147,7 +161,13 @@ impl Graphs for Kept {
     /// and the next one finds it done.
     async fn graph(&self, at: Option<Timestamp>) -> Result<HeldGraph, RoomError> {
         if let Some(at) = at {
-            let graph = finished(tokio::spawn(self.clone().read_past(at))).await?;
+            if let Some(graph) = self.held_past(at).await.map_err(away)? {
+                return Ok(Box::new(graph));
+            }
+            // One at a time, whoever still waits for it: who gave up may not leave a heap of them behind.
+            let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.building).lock_owned()).await;
+            let turn = turn.map_err(|_| RoomError::Busy)?;
+            let graph = finished(tokio::spawn(self.clone().read_past(at, turn))).await?;
             return Ok(Box::new(graph));
         }
         finished(tokio::spawn(self.clone().bring_up())).await?;
