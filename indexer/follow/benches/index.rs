@@ -124,7 +124,8 @@ fn scan(repository: &Path) -> Outcome<()> {
 }
 
 fn scan_ours(repository: &Path) -> Outcome<usize> {
-    let mut index = GitIndex::open(repository)?;
+    // As a follower does that has fetched it.
+    let mut index = GitIndex::open_clone(repository)?;
     let options = GitOptions::default();
     let (mut cursor, mut n) = (None, 0);
     while let Some(batch) = index.next_batch(cursor.as_ref(), &options)? {

@@ -7,24 +7,9 @@ use std::thread;
 /// Below this many a second thread costs more than it brings.
 const WORTH_IT: usize = 64;
 
-/// Which questions a thread takes at once.
-#[derive(Clone, Copy)]
-pub(crate) enum Share {
-    /// Few: a crate has one line or a thousand, and nobody should wait for the thread that has the large ones.
-    Few,
-    /// Many neighbours: git keeps a file as what differs from a neighbour, back to fifty of them, and who has read those
-    /// has them at hand.
-    Neighbours,
-}
-
-impl Share {
-    fn of(self, n_questions: usize, n_threads: usize) -> usize {
-        match self {
-            Self::Few => 32,
-            Self::Neighbours => n_questions.div_ceil(n_threads * 6).max(32),
-        }
-    }
-}
+/// So many questions a thread takes at once: few, because a crate has one line or a thousand and nobody should wait for the
+/// thread that has the large ones.
+const TAKEN_AT_ONCE: usize = 32;
 
 /// How many threads are worth having.
 pub(crate) fn n_cores() -> usize {
@@ -38,14 +23,13 @@ pub(crate) fn n_cores() -> usize {
 pub(crate) fn on_every_core<Q: Sync, H: Send, A: Send, E: Send>(
     questions: &[Q],
     handles: &mut [H],
-    share: Share,
     answer: impl Fn(&mut H, &Q) -> Result<A, E> + Sync,
 ) -> Result<Vec<A>, E> {
     let answer_some = |handle: &mut H, some: &[Q]| {
         some.iter().map(|question| answer(handle, question)).collect::<Result<Vec<_>, E>>()
     };
     let n_threads = handles.len().min(questions.len() / WORTH_IT).max(1);
-    let shares: Vec<&[Q]> = questions.chunks(share.of(questions.len(), n_threads)).collect();
+    let shares: Vec<&[Q]> = questions.chunks(TAKEN_AT_ONCE).collect();
     let next = AtomicUsize::new(0);
     let work = |handle: &mut H| {
         let taken = std::iter::from_fn(|| {
@@ -77,13 +61,12 @@ pub(crate) fn on_every_core<Q: Sync, H: Send, A: Send, E: Send>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Share, on_every_core};
+    use super::on_every_core;
 
     #[test]
     fn the_answers_come_in_order_and_the_first_failure_counts() {
         let questions: Vec<usize> = (0..1000).collect();
-        let doubled =
-            on_every_core(&questions, &mut [2, 2], Share::Few, |factor, question| Ok::<_, usize>(*factor * question));
+        let doubled = on_every_core(&questions, &mut [2, 2], |factor, question| Ok::<_, usize>(*factor * question));
         assert_eq!(doubled.unwrap(), questions.iter().map(|question| 2 * question).collect::<Vec<_>>());
         let failed = on_every_core(&questions, &mut [(); 3], Share::Neighbours, |(), question| {
             if *question < 300 { Ok(()) } else { Err(*question) }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use schema::{Change, ChangeKind, Generation, IndexLine, KrateName, ReleaseId, Sha256, Timestamp, VersionNum};
 
 use crate::file::{FileLines, Hidden, Line, Quarantined, ReadLine, read_file};
-use crate::many::{Share, n_cores, on_every_core};
+use crate::many::{n_cores, on_every_core};
 
 /// A release as held, live or deleted; every generation of every version of the crate is handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +141,9 @@ pub fn reconcile(stored: &[StoredLine], file: Option<&[u8]>, context: &Context<'
     let counts: Vec<bool> =
         lines.iter().enumerate().map(|(at, line)| last.get(num_of(line, stored)) == Some(&at)).collect();
     // A line is taken apart, not copied: a whole index has millions of them.
+    if stored.is_empty() {
+        reconciled.decisions.reserve(lines.len());
+    }
     for (line, counts) in lines.into_iter().zip(counts) {
         if !counts {
             if !known_duplicates.contains(text_of(&line, stored)) {
@@ -175,7 +178,7 @@ pub fn reconcile_all<T: Send>(questions: &[Question<'_>], then: impl Fn(usize, R
     let answer = |(): &mut (), &(at, question): &(usize, &Question<'_>)| {
         Ok::<_, Infallible>(then(at, reconcile(&question.stored, question.file, &question.context)))
     };
-    match on_every_core(&questions, &mut vec![(); n_cores()], Share::Few, answer) {
+    match on_every_core(&questions, &mut vec![(); n_cores()], answer) {
         Ok(answers) => answers,
     }
 }

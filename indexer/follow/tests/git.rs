@@ -337,6 +337,40 @@ fn damage_is_quarantined_and_deletes_nothing() {
 }
 
 #[test]
+fn a_clone_is_read_in_the_same_batches_as_a_repository_in_place_whatever_the_limits() {
+    if !repository::has_git() {
+        return;
+    }
+    let repository = Repository::new();
+    let texts: Vec<_> = (1..=10).map(|n| "x".repeat(n * 100)).collect();
+    let paths: Vec<_> = ('a'..='j').map(|name| format!("1/{name}")).collect();
+    let files: Vec<_> = paths.iter().zip(&texts).map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect();
+    repository.commit(100, &files);
+    let batches = |mut index: GitIndex, options: &GitOptions| {
+        let (mut cursor, mut batches) = (None, Vec::new());
+        while let Some(batch) = index.next_batch(cursor.as_ref(), options).unwrap() {
+            cursor = Some(batch.cursor);
+            batches.push(batch);
+        }
+        batches
+    };
+    // In all 5,500 bytes: they fit, they fill two batches and more, some are too large, every one is, three at a time.
+    for (max_bytes, max_file_bytes, max_files, n_batches, n_odd) in [
+        (5500, 1000, 10, 1, 0),
+        (2000, 1000, 10, 3, 0),
+        (5500, 800, 10, 1, 2),
+        (5500, 10, 10, 1, 10),
+        (5500, 800, 3, 4, 2),
+    ] {
+        let options = GitOptions { max_bytes, max_file_bytes, max_files, ..GitOptions::default() };
+        let in_place = batches(GitIndex::open(&repository.path()).unwrap(), &options);
+        let n_odd_found = in_place.iter().map(|batch| batch.quarantine.len()).sum::<usize>();
+        assert_eq!((in_place.len(), n_odd_found), (n_batches, n_odd), "{options:?}");
+        assert_eq!(batches(GitIndex::open_clone(&repository.path()).unwrap(), &options), in_place, "{options:?}");
+    }
+}
+
+#[test]
 fn a_file_that_moves_to_lower_case_is_no_deletion() {
     if !repository::has_git() {
         return;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use git_transport::{FetchStats, GitOptions as TransportOptions};
 use git2::{ErrorCode, Odb, Oid, Repository, RepositoryOpenFlags};
@@ -11,7 +12,7 @@ use schema::Timestamp;
 use crate::git::diff::FileDiff;
 use crate::git::trees::Trees;
 use crate::git::{ChangedFile, GitOptions, History};
-use crate::many::{Share, n_cores, on_every_core};
+use crate::many::{n_cores, on_every_core};
 use crate::{FollowError, Quarantined};
 
 /// Where a clone of our own keeps the head it fetched; a repository in place has none, and its own HEAD counts.
@@ -28,6 +29,8 @@ pub(super) struct IndexRepository {
     trees: RefCell<Trees>,
     /// For other threads, one each, kept from one batch to the next: opening one reads the configuration and maps the packs.
     handles: RefCell<Vec<IndexRepository>>,
+    /// Whether all that is in it was fetched by us.
+    is_clone: bool,
 }
 
 /// What the walk needs of a commit.
@@ -43,15 +46,15 @@ impl IndexRepository {
         let no_search = RepositoryOpenFlags::NO_SEARCH;
         let repository = Repository::open_ext(path, no_search, &[] as &[&Path])
             .map_err(|source| git_error(format!("open the repository {}", path.display()), source))?;
-        Ok(Self::over(repository))
+        Ok(Self::over(repository, false))
     }
 
     pub(super) fn open_clone(path: &Path) -> Result<Self, FollowError> {
-        Ok(Self::over(git_transport::open_or_init_bare(path)?))
+        Ok(Self::over(git_transport::open_or_init_bare(path)?, true))
     }
 
-    fn over(repository: Repository) -> Self {
-        Self { repository, trees: RefCell::default(), handles: RefCell::default() }
+    fn over(repository: Repository, is_clone: bool) -> Self {
+        Self { repository, trees: RefCell::default(), handles: RefCell::default(), is_clone }
     }
 
     /// Fetches what these refspecs name, with all of its past.
@@ -137,6 +140,10 @@ impl IndexRepository {
         quarantine: &mut Vec<Quarantined>,
     ) -> Result<usize, FollowError> {
         let some = files.get(..options.max_files.max(1)).unwrap_or(files);
+        if let Some(read) = self.read_at_once(some, options.max_bytes.min(options.max_file_bytes))? {
+            changed.extend(read);
+            return Ok(some.len());
+        }
         let sizes = self.with_handles(some, |handle, file| handle.size(file.after))?;
         let (mut bytes, mut wanted, mut n_read) = (0, Vec::new(), some.len());
         for (n, (file, size)) in some.iter().zip(sizes).enumerate() {
@@ -156,6 +163,24 @@ impl IndexRepository {
         Ok(n_read)
     }
 
+    /// Reads files without asking for their sizes first, which is a tenth of the work. `None`: together they are larger than the
+    /// limit, or this is no clone of our own; in a clone every object was held whole once, when it was fetched.
+    fn read_at_once(&self, files: &[FileDiff], limit: u64) -> Result<Option<Vec<ChangedFile>>, FollowError> {
+        if !self.is_clone {
+            return Ok(None);
+        }
+        let bytes = AtomicU64::new(0);
+        let read = self.with_handles(files, |handle, file| {
+            if bytes.load(Ordering::Relaxed) > limit {
+                return Ok(None);
+            }
+            let read = handle.read(file)?;
+            bytes.fetch_add(read.after.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
+            Ok(Some(read))
+        })?;
+        Ok(if bytes.into_inner() > limit { None } else { read.into_iter().collect() })
+    }
+
     /// Asks something of every file, on every core when they are many: inflating is most of the work of a scan.
     fn with_handles<Q: Sync, A: Send>(
         &self,
@@ -170,7 +195,7 @@ impl IndexRepository {
         while handles.len() < n_cores() {
             handles.push(Self::open(self.path())?);
         }
-        on_every_core(files, &mut handles, Share::Neighbours, |handle, file| ask(handle, file))
+        on_every_core(files, &mut handles, |handle, file| ask(handle, file))
     }
 
     fn read(&self, file: &FileDiff) -> Result<ChangedFile, FollowError> {
