@@ -121,16 +121,22 @@ fn of_two_followers_one_leads_and_the_other_takes_over_when_it_is_killed() {
     assert_eq!(told.len(), 6, "the address, and each release once: {told:?}");
 }
 
-#[test]
-fn a_process_outlives_its_connections() {
-    let server = small_world().serve().unwrap();
-    let Some(home) = Home::on_server() else { return };
+/// A process that follows the small world in a git repository, and is at its head.
+fn following<'h>(home: &'h Home, server: &RegistryServer) -> (GitIndex, Running<'h>) {
     let path = home.path().join("index.git");
     let mut index = GitIndex::create(&path).unwrap();
     index.commit(&small_world(), Some(&server.download_url()), "a").unwrap();
     let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--poll", "1", "--no-source"];
-    let mut running = Running::of(&home, home.start(&args));
+    let mut running = Running::of(home, home.start(&args));
     running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    (index, running)
+}
+
+#[test]
+fn a_process_outlives_its_connections() {
+    let server = small_world().serve().unwrap();
+    let Some(home) = Home::on_server() else { return };
+    let (mut index, mut running) = following(&home, &server);
     let mut world = small_world();
     for num in ["1.2.0", "1.3.0", "1.4.0"] {
         home.execute(
@@ -222,12 +228,7 @@ fn a_repository_is_looked_at_by_one_machine_at_a_time_and_by_the_next_when_that_
 fn a_server_that_crashes_in_the_middle_loses_nothing_and_repeats_nothing() {
     let server = small_world().serve().unwrap();
     let Some((home, postgres)) = Home::on_own_server() else { return };
-    let path = home.path().join("index.git");
-    let mut index = GitIndex::create(&path).unwrap();
-    index.commit(&small_world(), Some(&server.download_url()), "a").unwrap();
-    let args = ["--index", path.to_str().unwrap(), "run", "--from", "start", "--poll", "1", "--no-source"];
-    let mut running = Running::of(&home, home.start(&args));
-    running.until(&["status"], |status| status["ready"] == true && is_idle(status));
+    let (mut index, mut running) = following(&home, &server);
     let mut world = small_world();
     let nums = ["1.2.0", "1.3.0", "1.4.0"];
     for num in nums {

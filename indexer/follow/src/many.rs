@@ -68,9 +68,11 @@ mod tests {
         let questions: Vec<usize> = (0..1000).collect();
         let doubled = on_every_core(&questions, &mut [2, 2], |factor, question| Ok::<_, usize>(*factor * question));
         assert_eq!(doubled.unwrap(), questions.iter().map(|question| 2 * question).collect::<Vec<_>>());
-        let failed = on_every_core(&questions, &mut [(); 3], Share::Neighbours, |(), question| {
-            if *question < 300 { Ok(()) } else { Err(*question) }
-        });
+        let failed = on_every_core(
+            &questions,
+            &mut [(); 3],
+            |(), question| if *question < 300 { Ok(()) } else { Err(*question) },
+        );
         assert_eq!(failed, Err(300));
     }
 }
