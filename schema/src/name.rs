@@ -77,6 +77,26 @@ impl KrateName {
         self.0.bytes().map(fold).eq(other.0.bytes().map(fold))
     }
 
+    /// Whether a path is [`KrateName::index_path`], in any case. Asked of every file of an index, so nothing is copied.
+    #[must_use]
+    pub fn is_index_path(&self, path: &[u8]) -> bool {
+        let name = self.0.as_bytes();
+        let Some((folders, file)) = path.len().checked_sub(name.len()).and_then(|at| path.split_at_checked(at)) else {
+            return false;
+        };
+        let is = |folder: &[u8], letters: &[u8]| folder.eq_ignore_ascii_case(letters);
+        let folders_fit = match (name, folders) {
+            ([_], [b'1', b'/']) | ([_, _], [b'2', b'/']) => true,
+            ([first, _, _], [b'3', b'/', folder, b'/']) => is(&[*folder], &[*first]),
+            ([a, b, c, d, ..], [first @ .., b'/']) => match first {
+                [e, f, b'/', g, h] => is(&[*e, *f, *g, *h], &[*a, *b, *c, *d]),
+                _ => false,
+            },
+            _ => false,
+        };
+        folders_fit && is(file, name)
+    }
+
     /// Where the index keeps this crate's file: `1/a`, `2/ab`, `3/a/abc`, `ab/cd/abcd…`, in lower case.
     #[must_use]
     pub fn index_path(&self) -> String {
@@ -136,6 +156,25 @@ mod tests {
             ("serde-json", "se/rd/serde-json"),
         ] {
             assert_eq!(KrateName::parse(name).unwrap().index_path(), path);
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_names_or_is_not() {
+        for name in ["a", "ab", "abc", "abcd", "A-b_C", "serde"] {
+            let name = KrateName::parse(name).unwrap();
+            let path = name.index_path();
+            assert!(name.is_index_path(path.as_bytes()) && name.is_index_path(path.to_uppercase().as_bytes()));
+            // Any letter or slash of it changed, added or left out makes another one.
+            for at in 0..path.len() {
+                let mut other = path.clone().into_bytes();
+                other[at] = b'%';
+                assert!(!name.is_index_path(&other), "{path} {at}");
+                other.remove(at);
+                assert!(!name.is_index_path(&other), "{path} {at}");
+                let longer = [&path.as_bytes()[..at], b"x", &path.as_bytes()[at..]].concat();
+                assert!(!name.is_index_path(&longer), "{path} {at}");
+            }
         }
     }
 

@@ -160,7 +160,7 @@ impl Walk<'_> {
             raw: String::new(),
             reason: reason.to_owned(),
         };
-        match name.filter(|name| name.index_path().as_bytes().eq_ignore_ascii_case(&path)) {
+        match name.filter(|name| name.is_index_path(&path)) {
             None => self.diff.odd.extend(after.map(|_| odd("its path is none of a crate"))),
             // A link in its place is damage, not a deletion.
             Some(_) if after.is_some_and(|entry| !entry.is_file()) => self.diff.odd.push(odd("it is no regular file")),
