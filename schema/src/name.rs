@@ -84,17 +84,23 @@ impl KrateName {
         let Some((folders, file)) = path.len().checked_sub(name.len()).and_then(|at| path.split_at_checked(at)) else {
             return false;
         };
-        let is = |folder: &[u8], letters: &[u8]| folder.eq_ignore_ascii_case(letters);
-        let folders_fit = match (name, folders) {
-            ([_], [b'1', b'/']) | ([_, _], [b'2', b'/']) => true,
-            ([first, _, _], [b'3', b'/', folder, b'/']) => is(&[*folder], &[*first]),
-            ([a, b, c, d, ..], [first @ .., b'/']) => match first {
-                [e, f, b'/', g, h] => is(&[*e, *f, *g, *h], &[*a, *b, *c, *d]),
-                _ => false,
-            },
-            _ => false,
+        let folders_fit = match name.len() {
+            1 => folders == b"1/",
+            2 => folders == b"2/",
+            3 => {
+                folders.len() == 4
+                    && folders.starts_with(b"3/")
+                    && folders[3] == b'/'
+                    && same(&folders[2..3], &name[..1])
+            }
+            _ => {
+                let [first, second] = [name.get(..2), name.get(2..4)].map(Option::unwrap_or_default);
+                let mut parts = folders.split(|&byte| byte == b'/');
+                let mut is_next = |letters: &[u8]| parts.next().is_some_and(|part| same(part, letters));
+                is_next(first) && is_next(second) && is_next(b"") && parts.next().is_none()
+            }
         };
-        folders_fit && is(file, name)
+        folders_fit && same(file, name)
     }
 
     /// Where the index keeps this crate's file: `1/a`, `2/ab`, `3/a/abc`, `ab/cd/abcd…`, in lower case.
@@ -140,6 +146,10 @@ impl fmt::Display for CanonicalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn same(text: &[u8], letters: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(letters)
 }
 
 #[cfg(test)]
