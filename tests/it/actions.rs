@@ -89,6 +89,8 @@ fn without_a_valid_token_nothing_is_done_and_reading_stays_open() {
             assert!(!answer.text().contains(secret));
         }
         assert_eq!(get(&serving, bad, "actions/audit").status, 401);
+        // Nor is it told what would be wrong with what it asks.
+        assert_eq!(post(&serving, bad, "webhooks", &json!({ "url": "https://127.0.0.1/" })).status, 401);
     }
     assert_eq!(serving.get("/api/v1/crates/alpha").status, 200);
     assert_eq!(serving.get("/api/v1/actions/yank").status, 405);

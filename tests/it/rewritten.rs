@@ -130,6 +130,10 @@ fn lines_without_times_were_there_before_they_were_read() {
         let shown = lab.home.json(&["show", "alpha", "--at", at]);
         assert_eq!(shown["complete"], complete, "{at}: {shown}");
         assert_eq!(shown["releases"][0]["yanked"], yanked, "{at}: {shown}");
+        // What no event told of that time is no fact of it.
+        let (row, null) = (&shown["releases"][0], serde_json::Value::Null);
+        assert_eq!([&row["changed_at"], &row["source"]["words"], &row["advisories"]["ids"]], [&null; 3], "{row}");
+        assert!(row["advisories"]["state"].is_string() && row["source"]["verdict"].is_string(), "{row}");
         let dependents = lab.home.json(&["dependents", "alpha", "--at", at]);
         assert_eq!((&dependents["total"], &dependents["complete"]), (&1.into(), &complete.into()), "{at}");
     }

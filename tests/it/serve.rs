@@ -63,6 +63,12 @@ fn a_release_is_the_row_that_show_prints() {
     assert_eq!(serving.get("/api/v1/crates/beta_b/0.1.0").json()["release"]["name"], "beta-b");
     let by_purl = serving.get("/api/v1/purl?purl=pkg:cargo/alpha@1.0.0").json();
     assert_eq!(by_purl["release"], shown["releases"][0]);
+    // A checksum says which archive is meant: of another one nothing is known by this name.
+    let with_checksum =
+        |sum: &str| serving.get(&format!("/api/v1/purl?purl=pkg:cargo/alpha@1.0.0%3Fchecksum=sha256:{sum}"));
+    let sum = shown["releases"][0]["checksum"].as_str().unwrap();
+    assert_eq!(with_checksum(sum).json()["release"], shown["releases"][0]);
+    assert_eq!((with_checksum(&"0".repeat(64)).status, with_checksum("00").status), (404, 400));
     let checksum = shown["releases"][0]["checksum"].as_str().unwrap();
     let by_checksum = serving.get(&format!("/api/v1/checksums/{}", checksum.to_uppercase())).json();
     assert_eq!(by_checksum["releases"], shown["releases"]);

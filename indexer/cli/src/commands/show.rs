@@ -30,7 +30,9 @@ pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<
     let complete = document::is_complete(store, at).await?;
     let as_of = document::as_of(store).await?;
     if settings.json {
-        document::print(json!({ "at": at, "as_of": as_of, "complete": complete, "releases": rows }));
+        let releases: Vec<_> =
+            rows.iter().map(|row| if at.is_some() { past::as_told(row) } else { json!(row) }).collect();
+        document::print(json!({ "at": at, "as_of": as_of, "complete": complete, "releases": releases }));
         return Ok(Exit::Done);
     }
     let mut table = table::table(settings.color, &["version", "published", "archive", "source", "advisories", "says"]);
@@ -40,7 +42,8 @@ pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<
             cell(&row.published_at.map(Timestamp::date).unwrap_or_default()),
             cell(row.checksum_state.as_str()),
             cell(row.source.verdict.as_str()),
-            cell(&super::index::advisory_words(row)),
+            // Of a time in the past the state is known, and not by which advisories.
+            cell(&if at.is_some() { row.advisories.state.to_string() } else { super::index::advisory_words(row) }),
             toned(&row.badge.message, row.badge.tone),
         ]);
     }

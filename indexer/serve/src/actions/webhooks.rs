@@ -237,6 +237,8 @@ async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result
     )),
 )]
 async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
+    // Who may not subscribe is told that first.
+    Staff::allowed(&service, &headers, Scope::Admin, None).await?;
     let new: NewWebhook = read(&body)?;
     let is_ours = new.secret.is_none();
     let secret = match new.secret {
@@ -248,8 +250,6 @@ async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body)
     let webhook = WebhookWrite { url: new.url, secret, types: new.types, crates: new.crates, private: false };
     let webhook = checked_webhook(webhook).map_err(|why| ApiError::BadRequest(why.to_string()))?;
     let deed = deed("webhook add", shown_url(&webhook.url).to_owned());
-    // Who may not subscribe is told that first.
-    Staff::allowed(&service, &headers, deed.scope, None).await?;
     let after = checked_after(new.after, service.store.last_number().await?)
         .map_err(|why| ApiError::BadRequest(why.to_string()))?;
     service

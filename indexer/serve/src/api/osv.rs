@@ -193,7 +193,7 @@ impl Subject {
             if name.is_some() || ecosystem.is_some() {
                 return bad("name and ecosystem cannot be specified beside purl.");
             }
-            let Purl { name, num } = Purl::parse(&purl).map_err(|why| Refused::Bad(why.to_string()))?;
+            let Purl { name, num, .. } = Purl::parse(&purl).map_err(|why| Refused::Bad(why.to_string()))?;
             return match (num, version) {
                 (Some(_), Some(_)) => bad("version specified in params and purl query."),
                 (Some(num), None) => Ok(Self { name, num: Some(num) }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
-use schema::{KrateName, VersionNum};
+use schema::{KrateName, Sha256, VersionNum};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,8 +35,19 @@ struct PurlQuery {
 )]
 async fn by_purl(State(service): State<Arc<Service>>, Asked(asked): Asked<PurlQuery>) -> Result<Response, ApiError> {
     let Some(purl) = asked.purl else { return Err(ApiError::BadRequest("purl is missing".to_owned())) };
-    let Purl { name, num } = Purl::parse(&purl)?;
+    let Purl { name, num, checksum } = Purl::parse(&purl)?;
     let Some(num) = num else { return Err(ApiError::BadRequest(format!("{purl:?} names no version"))) };
+    if let Some(meant) = checksum.as_deref().map(sha256_among).transpose()? {
+        let releases = service.store.releases(&name.canonical()).await?.unwrap_or_default();
+        let newest = releases.iter().rfind(|release| release.key.num == num);
+        // What is known of one archive says nothing of another.
+        if let Some(other) = newest.filter(|release| release.checksum != meant) {
+            return Err(ApiError::NotFound(format!(
+                "{} has the checksum {}, not {meant}; /api/v1/checksums/{meant} asks for an archive alone",
+                other.key, other.checksum
+            )));
+        }
+    }
     service.answer_release(&name, num).await
 }
 
@@ -45,10 +56,12 @@ async fn by_purl(State(service): State<Arc<Service>>, Asked(asked): Asked<PurlQu
 pub(crate) struct Purl {
     pub(crate) name: KrateName,
     pub(crate) num: Option<VersionNum>,
+    /// The qualifier that says which archive is meant, as it stands.
+    pub(crate) checksum: Option<String>,
 }
 
 impl Purl {
-    /// Reads one. Qualifiers and a path inside the package are passed over, but not another registry.
+    /// Reads one. Other qualifiers and a path inside the package are passed over, but not another registry.
     ///
     /// # Errors
     /// When it is none, or of another kind of package.
@@ -61,10 +74,14 @@ impl Purl {
         let rest = rest.trim_start_matches('/').split('#').next().unwrap_or_default();
         let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
         // Keys have no case (purl specification, "qualifiers").
-        let keys = qualifiers.split('&').map(|qualifier| qualifier.split('=').next().unwrap_or_default());
-        if keys.into_iter().any(|key| key.eq_ignore_ascii_case("repository_url")) {
+        let qualifier = |name: &str| {
+            let pairs = qualifiers.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        };
+        if qualifier("repository_url").is_some() {
             return Err(ApiError::BadRequest(format!("{text:?} names another registry than this one")));
         }
+        let checksum = qualifier("checksum").map(str::to_owned);
         let (kind, named) = rest.split_once('/').ok_or_else(refused)?;
         if !kind.eq_ignore_ascii_case("cargo") {
             return Err(refused());
@@ -72,8 +89,20 @@ impl Purl {
         let (name, num) = named.split_once('@').map_or((named, None), |(name, num)| (name, Some(num)));
         let decoded = |part: &str| percent_decode_str(part).decode_utf8().map_err(|_| refused()).map(String::from);
         let num = num.map(|num| version_num(&decoded(num)?)).transpose()?;
-        Ok(Self { name: krate_name(&decoded(name)?)?, num })
+        Ok(Self { name: krate_name(&decoded(name)?)?, num, checksum })
     }
+}
+
+/// The sha256 in a `checksum` qualifier, `ALGORITHM:HEX` once or more with commas between.
+fn sha256_among(value: &str) -> Result<Sha256, ApiError> {
+    let refused =
+        || ApiError::BadRequest(format!("{value:?} holds no checksum sha256:HEX, and others cannot be compared"));
+    let value = percent_decode_str(value).decode_utf8().map_err(|_| refused())?;
+    let found = value.split(',').find_map(|one| {
+        let (algorithm, hex) = one.split_once(':')?;
+        algorithm.eq_ignore_ascii_case("sha256").then(|| Sha256::parse(hex).ok())?
+    });
+    found.ok_or_else(refused)
 }
 
 #[cfg(test)]
@@ -89,7 +118,7 @@ mod tests {
             ("PKG:Cargo/a-b@1.0.0%2Bbuild", "a-b", Some("1.0.0+build")),
             ("pkg:cargo/serde", "serde", None),
         ] {
-            let Purl { name: read, num: version } = Purl::parse(text).unwrap();
+            let Purl { name: read, num: version, .. } = Purl::parse(text).unwrap();
             assert_eq!((read.as_str(), version.as_ref().map(VersionNum::as_str)), (name, num), "{text}");
         }
         for bad in [
@@ -104,6 +133,19 @@ mod tests {
             "pkg:cargo/%ff@1.0.0",
         ] {
             assert!(Purl::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_is_read_among_others() {
+        // By `printf '' | sha256sum`.
+        let sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for value in [format!("sha256:{sum}"), format!("sha1:00,SHA256:{sum}"), format!("sha256%3A{sum}%2Csha1%3A00")] {
+            let purl = Purl::parse(&format!("pkg:cargo/a@1.0.0?arch=x&checksum={value}")).unwrap();
+            assert_eq!(sha256_among(&purl.checksum.unwrap()).unwrap().to_string(), sum);
+        }
+        for other in ["sha256:00", "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709", sum, ""] {
+            assert!(sha256_among(other).is_err(), "{other:?}");
         }
     }
 }

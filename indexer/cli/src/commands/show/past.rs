@@ -5,6 +5,7 @@ use schema::{
     AdvisoryState, Badge, ChecksumState, Clock as _, IndexLine, Past, ProvenanceRow, Release, Timestamp, Verdict,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 use store::{ChangeRow, Store};
 
 use super::unwritten;
@@ -46,6 +47,27 @@ pub(super) async fn rows_at(store: &dyn Store, subject: &Subject, at: Timestamp)
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// A row of the past as JSON: what an event told of it, and `null` for what it did not tell, which is no fact of that time.
+pub(super) fn as_told(row: &ProvenanceRow) -> Value {
+    let mut row = json!(row);
+    for field in ["checked_at", "changed_at", "finding_codes", "findings", "compressed_size"] {
+        null(&mut row, field);
+    }
+    if let Some(Value::Object(source)) = row.get_mut("source") {
+        source.iter_mut().filter(|(field, _)| *field != "verdict").for_each(|(_, value)| *value = Value::Null);
+    }
+    if let Some(Value::Object(advisories)) = row.get_mut("advisories") {
+        advisories.iter_mut().filter(|(field, _)| *field != "state").for_each(|(_, value)| *value = Value::Null);
+    }
+    row
+}
+
+fn null(row: &mut Value, field: &str) {
+    if let Some(value) = row.get_mut(field) {
+        *value = Value::Null;
+    }
 }
 
 async fn changes_of(store: &dyn Store, subject: &Subject) -> anyhow::Result<Vec<ChangeRow>> {
