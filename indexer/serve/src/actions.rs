@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::extract::{krate_name, version_num};
 use crate::{ApiError, Service};
 
+pub(crate) use access::Known;
 use access::Staff;
 
 pub use tokens::{NewToken, TokenText};

@@ -13,6 +13,7 @@ use store::ArchiveState;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Known;
 use super::{Deed, Done, Noted, read, reason_if_any, subject};
 use crate::extract::Body;
 use crate::openapi::described;
@@ -81,6 +82,7 @@ described!(ReleasesMeant as Deserialize, RecheckAnswer as Serialize, RetryAnswer
 pub(crate) async fn recheck(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
+    _: Known,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let wanted: ReleasesMeant = read(&body)?;
@@ -123,6 +125,7 @@ pub(crate) async fn recheck(
 pub(crate) async fn retry(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
+    _: Known,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let wanted: ReleasesMeant = read(&body)?;

@@ -12,7 +12,7 @@ use store::{ReviewRow, ReviewWrite};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Staff;
+use super::access::{Known, Staff};
 use super::{Deed, Done, Noted, read, reason, unkept};
 use crate::extract::{Body, Segments, krate_name, version_num};
 use crate::openapi::described;
@@ -99,6 +99,7 @@ described!(ReviewWanted as Deserialize, ReviewAnswer as Serialize, ReviewsAnswer
 async fn review(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
+    _: Known,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let said: ReviewWanted = read(&body)?;

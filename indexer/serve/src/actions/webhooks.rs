@@ -16,7 +16,7 @@ use store::{WebhookRow, WebhookWrite};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Staff;
+use super::access::{Known, Staff};
 use super::{Deed, Done, Noted, read, unkept};
 use crate::extract::{Body, Segments};
 use crate::openapi::described;
@@ -236,8 +236,12 @@ async fn list(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result
         headers(("x-webhook-secret" = String, description = "The secret, when none was given.")),
     )),
 )]
-async fn add(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
-    // Who may not subscribe is told that first.
+async fn add(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    _: Known,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
     Staff::allowed(&service, &headers, Scope::Admin, None).await?;
     let new: NewWebhook = read(&body)?;
     let is_ours = new.secret.is_none();

@@ -14,7 +14,7 @@ use store::Outcome;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Staff;
+use super::access::{Known, Staff};
 use super::{Deed, Done, Noted, read, reason};
 use crate::extract::{Body, krate_name, version_num};
 use crate::openapi::described;
@@ -103,7 +103,12 @@ described!(YankWanted as Deserialize, YankAnswer as Serialize);
         (status = 502, description = "The registry refused, or did not answer: then it may or may not be done.", body = YankAnswer),
     ),
 )]
-async fn yank(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body): Body) -> Result<Response, ApiError> {
+async fn yank(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    _: Known,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
     service.set_yanked(&headers, &body, true).await
 }
 
@@ -122,6 +127,7 @@ async fn yank(State(service): State<Arc<Service>>, headers: HeaderMap, Body(body
 async fn unyank(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
+    _: Known,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     service.set_yanked(&headers, &body, false).await

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::frame::{Section, View};
 use super::text::{release_address, shown};
-use crate::actions::{MAX_REASON, recheck};
+use crate::actions::{Known, MAX_REASON, recheck};
 use crate::extract::{Body, Segments, krate_name, version_num};
 use crate::{ApiError, Service};
 
@@ -37,7 +37,8 @@ pub(super) async fn look_again(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let (headers, asked) = asked(&name, &num, &body)?;
-    let answer = document(recheck::recheck(State(Arc::clone(&service)), headers, Body(asked)).await?).await?;
+    let known = Known::by(&service, &headers).await?;
+    let answer = document(recheck::recheck(State(Arc::clone(&service)), headers, known, Body(asked)).await?).await?;
     let marked = |step: &str| answer["marked"][step].as_u64().unwrap_or_default();
     let said = match (marked("verify"), marked("download")) {
         (0, 0) => Said::Nothing(why_none(&answer)),
@@ -61,7 +62,8 @@ pub(super) async fn try_again(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let (headers, asked) = asked(&name, &num, &body)?;
-    let answer = document(recheck::retry(State(Arc::clone(&service)), headers, Body(asked)).await?).await?;
+    let known = Known::by(&service, &headers).await?;
+    let answer = document(recheck::retry(State(Arc::clone(&service)), headers, known, Body(asked)).await?).await?;
     let said = match answer["revived"].as_u64().unwrap_or_default() {
         0 => Said::Nothing(why_none(&answer)),
         1 => Said::Done("One step that was given up is due again.".to_owned()),
