@@ -24,7 +24,7 @@ use store_postgres::PostgresStore;
 use store_postgres::scratch::{Database, Server};
 use store_sqlite::SqliteStore;
 
-const KRATES: usize = 480;
+const KRATES: usize = 320;
 /// Text in each archive, in files of 16 KiB.
 const BYTES: usize = 8 << 20;
 const JOBS: usize = 2_000;
