@@ -160,7 +160,7 @@ pub(crate) enum Command {
     },
     /// How far everything is: lag, work, last success
     Status {
-        /// Exit 1 when an index or the advisory database is behind or was not read for a while, for probes
+        /// Exit 1 when an index is behind or was not read for a while, for probes
         #[arg(long)]
         check: bool,
     },
