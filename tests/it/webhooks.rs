@@ -164,12 +164,18 @@ async fn who_is_gone_or_never_answers_is_given_up_and_can_be_resumed() {
 async fn an_address_that_is_not_public_is_told_nothing_unless_somebody_here_says_so() {
     let lab = Lab::open(indexed(), false).await;
     let port = lab.receiver.address().rsplit(':').next().unwrap().to_owned();
-    for url in
-        ["http://example.org/", "https://u:p@example.org/", "https:///x", "ftp://example.org/", "https://ex ample.org/"]
-    {
+    for url in [
+        "http://example.org/",
+        "https://u:p@example.org/",
+        "https:///x",
+        "ftp://example.org/",
+        "https://ex ample.org/",
+        "https://example.org:0/",
+    ] {
         assert_eq!(lab.home.run(&["webhook", "add", url]).code, Some(2), "{url}");
     }
-    for host in ["127.0.0.1", "[::1]", "10.1.2.3", "169.254.169.254", "0x7f.1", "[::ffff:192.168.0.1]", "192.168.1.1"] {
+    let inside = ["127.0.0.1", "[::1]", "10.1.2.3", "169.254.169.254", "0x7f.1", "[::ffff:192.168.0.1]", "192.168.1.1"];
+    for host in inside.into_iter().chain(["localhost", "LocalHost.", "hook.localhost"]) {
         let run = lab.home.run(&["webhook", "add", &format!("https://{host}:{port}/")]);
         assert_eq!(run.code, Some(2), "{host}");
         assert!(run.stderr.contains("is not a public address") && run.stderr.contains("--private"), "{run:?}");

@@ -8,6 +8,7 @@ use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// What the payloads are, by in-toto's specification of its envelopes.
@@ -53,7 +54,22 @@ pub enum EnvelopeError {
     OtherPayload(String),
     /// It is no envelope, or its payload no statement.
     #[error("not readable: {0}")]
-    Unreadable(&'static str),
+    Unreadable(String),
+}
+
+/// An envelope as the protocol writes it. What it holds twice it does not hold: readers would differ in which of the two is
+/// signed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload_type: String,
+    payload: String,
+    signatures: Option<Vec<Signature>>,
+}
+
+#[derive(Deserialize)]
+struct Signature {
+    sig: String,
 }
 
 impl SigningKey {
@@ -120,37 +136,31 @@ pub fn envelope(statement: &Value, key: Option<&SigningKey>) -> Value {
     }
 }
 
-/// The statement in an envelope, when a signature of it is this key's.
+/// The statement in an envelope, given as JSON, when a signature of it is this key's.
 ///
 /// The signature is checked before the payload is looked at, and `keyid` is no more than a hint, as the protocol says.
 ///
 /// # Errors
 /// Everything else.
-pub fn opened(envelope: &Value, key: &PublicKey) -> Result<Value, EnvelopeError> {
-    let text = |field: &'static str| envelope[field].as_str().ok_or(EnvelopeError::Unreadable(field));
-    let payload_type = text("payloadType")?;
-    let payload = decoded(text("payload")?).ok_or(EnvelopeError::Unreadable("payload"))?;
-    let signatures = match &envelope["signatures"] {
-        Value::Null => &Vec::new(),
-        Value::Array(signatures) => signatures,
-        _ => return Err(EnvelopeError::Unreadable("signatures")),
-    };
+pub fn opened(envelope: &[u8], key: &PublicKey) -> Result<Value, EnvelopeError> {
+    let unreadable = |error: serde_json::Error| EnvelopeError::Unreadable(error.to_string());
+    let Envelope { payload_type, payload, signatures } = serde_json::from_slice(envelope).map_err(unreadable)?;
+    let payload = decoded(&payload).ok_or_else(|| EnvelopeError::Unreadable("its payload is no base64".to_owned()))?;
+    let signatures = signatures.unwrap_or_default();
     if signatures.is_empty() {
         return Err(EnvelopeError::Unsigned);
     }
-    let signed = pre_authentication_encoding(payload_type, &payload);
+    let signed = pre_authentication_encoding(&payload_type, &payload);
     let public = UnparsedPublicKey::new(&ED25519, key.bytes);
-    let is_ours = |signature: &Value| {
-        let bytes = signature["sig"].as_str().and_then(decoded);
-        bytes.is_some_and(|bytes| public.verify(&signed, &bytes).is_ok())
-    };
+    let is_ours =
+        |signature: &Signature| decoded(&signature.sig).is_some_and(|sig| public.verify(&signed, &sig).is_ok());
     if !signatures.iter().any(is_ours) {
         return Err(EnvelopeError::BadSignature);
     }
     if payload_type != PAYLOAD_TYPE {
-        return Err(EnvelopeError::OtherPayload(payload_type.to_owned()));
+        return Err(EnvelopeError::OtherPayload(payload_type));
     }
-    serde_json::from_slice(&payload).map_err(|_| EnvelopeError::Unreadable("statement"))
+    serde_json::from_slice(&payload).map_err(|_| EnvelopeError::Unreadable("its payload is no statement".to_owned()))
 }
 
 /// `PAE(type, body)` of the protocol: what is signed.

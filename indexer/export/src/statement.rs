@@ -1,7 +1,7 @@
 //! In-toto Statements v1 about a release. They say what its row says: nothing unchecked and nothing unverifiable is ever
 //! attested as verified.
 
-use schema::{ChecksumState, ProvenanceRow, Verdict};
+use schema::{ChecksumState, ProvenanceRow, SourceSummary, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::report::purl;
@@ -21,7 +21,7 @@ pub const SIMPLE_VERIFICATION_RESULT: &str = "https://in-toto.io/attestation/svr
 #[must_use]
 pub fn statements(row: &ProvenanceRow, verifier: &str) -> Vec<Value> {
     // Of bytes that are not the promised ones the subject's digest would be a lie.
-    if row.checksum_state != ChecksumState::Ok || !is_judged(row.source.verdict) {
+    if row.checksum_state != ChecksumState::Ok || !is_judged(&row.source) {
         return Vec::new();
     }
     let own = statement(row, SOURCE_CORRESPONDENCE, &source_correspondence(row));
@@ -31,15 +31,18 @@ pub fn statements(row: &ProvenanceRow, verifier: &str) -> Vec<Value> {
     std::iter::once(own).chain(result).collect()
 }
 
-/// Whether a verdict is one, and not the absence of one.
-const fn is_judged(verdict: Verdict) -> bool {
-    match verdict {
+/// The reason of a repository that gave no answer: perhaps its own failure, perhaps ours. It is asked again.
+const NO_ANSWER: &str = "repo.timeout";
+
+/// Whether a verdict is one, and not the absence of one: a server that could not be reached says nothing about a release.
+fn is_judged(source: &SourceSummary) -> bool {
+    match source.verdict {
         Verdict::Verified
         | Verdict::VerifiedEquivalent
         | Verdict::VerifiedExceptNonbuild
-        | Verdict::NotVerifiable
         | Verdict::Mismatch
         | Verdict::Review => true,
+        Verdict::NotVerifiable => !source.reasons.iter().any(|reason| reason.code == NO_ANSWER),
         Verdict::Unchecked | Verdict::Pending | Verdict::Error => false,
     }
 }
@@ -114,6 +117,8 @@ fn simple_verification_result(row: &ProvenanceRow, verifier: &str, property: &st
 
 #[cfg(test)]
 mod tests {
+    use schema::{Reason, Severity};
+
     use super::*;
     use crate::testing::row;
 
@@ -139,6 +144,19 @@ mod tests {
         for state in ChecksumState::ALL.iter().filter(|state| **state != ChecksumState::Ok) {
             assert_eq!(types(|row| row.checksum_state = *state), [""; 0], "{state}");
         }
+    }
+
+    #[test]
+    fn a_repository_that_did_not_answer_is_no_judgement() {
+        let with = |code: &str| {
+            let reason = Reason { code: code.to_owned(), severity: Severity::Medium, detail: Map::new() };
+            types(|row| {
+                row.source.verdict = Verdict::NotVerifiable;
+                row.source.reasons = vec![reason.clone()];
+            })
+        };
+        assert_eq!(with("repo.timeout"), [""; 0]);
+        assert_eq!(with("repo.gone"), [SOURCE_CORRESPONDENCE]);
     }
 
     #[test]

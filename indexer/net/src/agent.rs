@@ -250,6 +250,9 @@ pub fn check_url(url: &Url, addresses: Addresses) -> Result<(), NetError> {
     if !url.username().is_empty() || url.password().is_some() {
         return bad("it carries a user name");
     }
+    if url.port() == Some(0) {
+        return bad("nothing can be sent to port 0");
+    }
     let address = match url.host() {
         None => return bad("it names no host"),
         Some(Host::Domain(_)) => return Ok(()),

@@ -13,6 +13,9 @@ use crate::settings::Settings;
 use crate::text::{count, say};
 use crate::{Exit, document, opening, progress};
 
+/// Work that waits for its time is tried again without being asked for.
+const NOTHING_GIVEN_UP: &str = "nothing of it was given up";
+
 pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_write(settings).await?;
     let store = Arc::clone(&opened.store);
@@ -34,8 +37,11 @@ pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::R
         engine.run_until_idle(&opening::stop_signal()).await?;
     }
     let open: u64 = store.counts().await?.iter().map(|count| count.waiting + count.dead).sum();
+    let why_none = (revived == 0).then_some(NOTHING_GIVEN_UP);
     if settings.json {
-        document::print(json!({ "revived": revived, "still_open": open }));
+        document::print(json!({ "revived": revived, "why_none": why_none, "still_open": open }));
+    } else if let Some(why) = why_none {
+        say(&format!("none tried again: {why}; {open} still open (see `provenance status`)"));
     } else {
         let revived = count(usize::try_from(revived).unwrap_or(usize::MAX), "step");
         say(&format!("{revived} tried again, {open} still open (see `provenance status`)"));

@@ -30,6 +30,10 @@ fn envelope_of(payload: &str, payload_type: &str, signature: &str) -> Value {
     json!({ "payload": payload, "payloadType": payload_type, "signatures": [{ "sig": signature, "keyid": "A" }] })
 }
 
+fn open(envelope: &Value) -> Result<Value, EnvelopeError> {
+    opened(envelope.to_string().as_bytes(), &public_key())
+}
+
 #[test]
 fn the_encoding_is_the_protocols() {
     // "Test Vectors" of protocol.md.
@@ -48,19 +52,18 @@ fn the_protocols_vectors_are_accepted_and_refused() {
     // testvectors/vectors.json of the DSSE project, key A.
     let statement = "eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEifQ==";
     let signature = "2WAfaHm5jluo0w+0rk8uVkluELJYWjSmU9x7EUzx+AyteDGJ4/nqyJXfmAUVFIAoQafWm7AxBZNw5M9ixNHiCA==";
-    let key = public_key();
-    let accepted = opened(&envelope_of(statement, PAYLOAD_TYPE, signature), &key).unwrap();
+    let accepted = open(&envelope_of(statement, PAYLOAD_TYPE, signature)).unwrap();
     assert_eq!(accepted, json!({ "_type": "https://in-toto.io/Statement/v1" }));
     let unpadded = signature.trim_end_matches('=');
-    assert!(opened(&envelope_of(statement, PAYLOAD_TYPE, unpadded), &key).is_ok());
-    let swapped = opened(&envelope_of(statement, "application/vnd.example.other+json", signature), &key);
+    assert!(open(&envelope_of(statement, PAYLOAD_TYPE, unpadded)).is_ok());
+    let swapped = open(&envelope_of(statement, "application/vnd.example.other+json", signature));
     assert_eq!(swapped, Err(EnvelopeError::BadSignature));
     // Signed, in the other alphabet, and no JSON: the signature is taken, the statement is not.
     let url_safe = "P-_KHICeR7tI6S_YyejJTRtrXhcQyQ2LYPaL8h90KjC9qN8HU_svOQ6TuDOT1HIrsGW886DbWNWcCmX5twLrAw==";
-    let other = opened(&envelope_of("-_-_Pj8=", PAYLOAD_TYPE, url_safe), &key);
-    assert_eq!(other, Err(EnvelopeError::Unreadable("statement")));
+    let other = open(&envelope_of("-_-_Pj8=", PAYLOAD_TYPE, url_safe));
+    assert_eq!(other, Err(EnvelopeError::Unreadable("its payload is no statement".to_owned())));
     let foreign = "xmSk/ug66ysT7ayhkCIjhAq42zgZXSsEWuzUaNL7w2eGAdF/NU6/fRXPtmfN+5DNSAs5/i2lUnHjbbjPsu0tAw==";
-    let foreign = opened(&envelope_of(statement, "application/vnd.exämple+json", foreign), &key);
+    let foreign = open(&envelope_of(statement, "application/vnd.exämple+json", foreign));
     assert_eq!(foreign, Err(EnvelopeError::OtherPayload("application/vnd.exämple+json".to_owned())));
 }
 
@@ -78,10 +81,10 @@ fn what_is_signed_here_is_what_the_vector_says() {
 fn unsigned_is_labelled_and_refused_with_its_own_answer() {
     let made = envelope(&json!({ "_type": "x" }), None);
     assert_eq!((&made["unsigned"], &made["signatures"]), (&json!(true), &json!([])));
-    assert_eq!(opened(&made, &public_key()), Err(EnvelopeError::Unsigned));
+    assert_eq!(open(&made), Err(EnvelopeError::Unsigned));
     let mut without = made.clone();
     without.as_object_mut().unwrap().remove("signatures");
-    assert_eq!(opened(&without, &public_key()), Err(EnvelopeError::Unsigned));
+    assert_eq!(open(&without), Err(EnvelopeError::Unsigned));
 }
 
 #[test]
@@ -89,9 +92,23 @@ fn anything_changed_afterwards_is_refused() {
     let made = envelope(&json!({ "verdict": "mismatch" }), Some(&signing_key()));
     let mut forged = made.clone();
     forged["payload"] = json!(BASE64_STANDARD.encode(r#"{"verdict":"verified"}"#));
-    assert_eq!(opened(&forged, &public_key()), Err(EnvelopeError::BadSignature));
+    assert_eq!(open(&forged), Err(EnvelopeError::BadSignature));
     for odd in [json!(null), json!({}), json!({ "payload": 1, "payloadType": "x" }), json!([])] {
-        assert!(matches!(opened(&odd, &public_key()), Err(EnvelopeError::Unreadable(_))), "{odd}");
+        assert!(matches!(open(&odd), Err(EnvelopeError::Unreadable(_))), "{odd}");
+    }
+}
+
+#[test]
+fn what_an_envelope_says_twice_is_refused() {
+    let made = envelope(&json!({ "verdict": "mismatch" }), Some(&signing_key())).to_string();
+    let other = BASE64_STANDARD.encode(r#"{"verdict":"verified"}"#);
+    for (twice, field) in
+        [(format!(r#""payload":"{other}""#), "payload"), (r#""payloadType":"x""#.to_owned(), "payloadType")]
+    {
+        let text = made.replacen('{', &format!("{{{twice},"), 1);
+        let expected = format!("duplicate field `{field}`");
+        let refused = opened(text.as_bytes(), &public_key());
+        assert!(matches!(&refused, Err(EnvelopeError::Unreadable(why)) if why.starts_with(&expected)), "{refused:?}");
     }
 }
 

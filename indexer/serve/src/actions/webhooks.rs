@@ -1,6 +1,6 @@
 //! Who is told of events: subscriptions, kept and listed here. Nothing is sent by a handler; `run` and `work` do that.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -85,6 +85,9 @@ pub fn checked_webhook(webhook: WebhookWrite) -> Result<WebhookWrite, WebhookErr
         NetError::RefusedAddress { address, .. } => WebhookError::NotPublic(address),
         _ => WebhookError::Address,
     })?;
+    if !webhook.private && parsed.host_str().is_some_and(is_localhost) {
+        return Err(WebhookError::NotPublic(Ipv4Addr::LOCALHOST.into()));
+    }
     let bytes = webhook.secret.reveal().strip_prefix(MARK).and_then(|text| BASE64_STANDARD.decode(text).ok());
     if !bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
         return Err(WebhookError::Secret);
@@ -93,6 +96,12 @@ pub fn checked_webhook(webhook: WebhookWrite) -> Result<WebhookWrite, WebhookErr
         return Err(WebhookError::Type(odd.clone()));
     }
     Ok(webhook)
+}
+
+/// A name that means this machine wherever it is looked up (RFC 6761, 6.3).
+fn is_localhost(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// From where a subscription begins: after a number of the feed, or now, after the last one.

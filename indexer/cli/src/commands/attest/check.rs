@@ -67,11 +67,7 @@ fn check(mut lines: impl BufRead, key: &PublicKey) -> anyhow::Result<Vec<Checked
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let outcome = match serde_json::from_slice(&text) {
-            Ok(envelope) => opened(&envelope, key),
-            Err(_) => Err(EnvelopeError::Unreadable("no JSON")),
-        };
-        all.push(Checked { line, outcome });
+        all.push(Checked { line, outcome: opened(&text, key) });
     }
     Ok(all)
 }
