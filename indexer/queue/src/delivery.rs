@@ -1,6 +1,7 @@
 //! Delivery by apalis: marks are swept into jobs, one lane of workers per step carries them to the handlers. Where the jobs
 //! are kept, on a server or in a file, is all that differs; they are nothing but deliveries.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,11 @@ use crate::QueueError;
 use crate::delivery::server::ServerQueues;
 use crate::job::Job;
 
+mod bell;
 mod file;
 mod server;
+
+use bell::Bell;
 
 /// How one step is delivered.
 #[derive(Clone, Copy, Debug)]
@@ -27,20 +31,28 @@ pub(crate) struct Lane {
     pub(crate) batch: u32,
     /// Jobs under way at once. Downloads wait for the network; inspecting keeps a core busy; the others are one writer's work.
     pub(crate) at_once: usize,
+    /// How close together its marks are delivered. What makes a row of many steps should not make one for each of them.
+    pub(crate) every: Duration,
+    /// Jobs taken from the queue with one request. They are this process's alone, so nobody waits for one taken early. At least
+    /// two for each at once: apalis has room for so many answers before it writes them.
+    pub(crate) fetched: usize,
 }
+
+const AT_ONCE: Duration = Duration::ZERO;
+const GATHERED: Duration = Duration::from_millis(100);
 
 /// Every lane. Quick steps go in batches: a job costs a millisecond, a match or a row some microseconds.
 pub(crate) const LANES: [Lane; 5] = [
-    Lane { step: Step::Download, batch: 1, at_once: 8 },
-    Lane { step: Step::Inspect, batch: 1, at_once: 2 },
+    Lane { step: Step::Download, batch: 1, at_once: 8, every: AT_ONCE, fetched: 16 },
+    Lane { step: Step::Inspect, batch: 1, at_once: 2, every: AT_ONCE, fetched: 8 },
     // One job per repository, however many of the releases are its: opened once, indexed once. No more are taken than can be
     // looked at before their delivery ends.
-    Lane { step: Step::Verify, batch: 25, at_once: 2 },
-    Lane { step: Step::Match, batch: 500, at_once: 1 },
-    Lane { step: Step::Publish, batch: 500, at_once: 1 },
+    Lane { step: Step::Verify, batch: 25, at_once: 2, every: AT_ONCE, fetched: 4 },
+    Lane { step: Step::Match, batch: 500, at_once: 1, every: GATHERED, fetched: 2 },
+    Lane { step: Step::Publish, batch: 500, at_once: 1, every: GATHERED, fetched: 2 },
 ];
 
-/// apalis looks for jobs at its heartbeat, too; at its default of 30 s a poll that went astray would be felt.
+/// apalis looks for jobs at its heartbeat, too; at its default of 30 s a look that went astray would be felt.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A job that takes long (a large repository) is not another worker's: with the heartbeat, the lease of a delivery.
@@ -77,44 +89,60 @@ pub(crate) trait Answers: Send + Sync + 'static {
 
 /// The jobs, and a way to put some there.
 #[derive(Clone, Debug)]
-pub(crate) enum Delivery {
+pub(crate) struct Delivery {
+    queues: Queues,
+    /// Where a lane is told of jobs; no other process puts any into it.
+    bells: Arc<BTreeMap<Step, Bell>>,
+}
+
+#[derive(Clone, Debug)]
+enum Queues {
     File(SqlitePool),
     Server(ServerQueues),
 }
 
 impl Delivery {
     pub(crate) async fn open(place: &JobsAt, store: &dyn Store) -> Result<Self, QueueError> {
-        match place {
-            JobsAt::File(path) => Ok(Self::File(file::open(path).await?)),
-            JobsAt::Server { url, process } => Ok(Self::Server(ServerQueues::open(url, store, process).await?)),
-        }
+        let queues = match place {
+            JobsAt::File(path) => Queues::File(file::open(path).await?),
+            JobsAt::Server { url, process } => Queues::Server(ServerQueues::open(url, store, process).await?),
+        };
+        let bells = LANES.iter().map(|lane| (lane.step, Bell::default())).collect();
+        Ok(Self { queues, bells: Arc::new(bells) })
     }
 
-    pub(crate) async fn push(&self, job: Job) -> Result<(), QueueError> {
-        let pushed = match self {
-            Self::File(pool) => file::storage(pool, job.step).push(job).await.map_err(|error| error.to_string()),
-            Self::Server(queues) => queues.storage(job.step).push(job).await.map_err(|error| error.to_string()),
+    /// Puts jobs into a lane, with one request.
+    pub(crate) async fn push(&self, lane: Lane, jobs: Vec<Job>) -> Result<(), QueueError> {
+        let pushed = match &self.queues {
+            Queues::File(pool) => file::storage(pool, lane).push_bulk(jobs).await.map_err(|error| error.to_string()),
+            Queues::Server(queues) => queues.storage(lane).push_bulk(jobs).await.map_err(|error| error.to_string()),
         };
-        pushed.map_err(|error| failed("take a job", &error))
+        // Perhaps they are there although it failed.
+        self.bell(lane).ring();
+        pushed.map_err(|error| failed("take jobs", &error))
+    }
+
+    fn bell(&self, lane: Lane) -> Bell {
+        self.bells.get(&lane.step).cloned().unwrap_or_default()
     }
 
     /// Runs the workers of every lane until `stop`.
     pub(crate) async fn work<A: Answers>(&self, answers: Arc<A>, stop: CancellationToken) -> Result<(), QueueError> {
         let mut monitor = Monitor::new().should_restart(|_, _| true);
         for lane in LANES {
-            let answers = Arc::clone(&answers);
-            monitor = match self.clone() {
-                Self::File(pool) => monitor.register(move |_| {
+            let (answers, bell) = (Arc::clone(&answers), self.bell(lane));
+            monitor = match self.queues.clone() {
+                Queues::File(pool) => monitor.register(move |_| {
                     WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
-                        .backend(file::storage(&pool, lane.step).poll_with_interval(file::POLL))
+                        .backend(file::storage(&pool, lane).poll_with_strategy(bell.listen()))
                         .data(Arc::clone(&answers))
                         .concurrency(lane.at_once)
                         .parallelize(tokio::spawn)
                         .build(handle::<A>)
                 }),
-                Self::Server(queues) => monitor.register(move |_| {
+                Queues::Server(queues) => monitor.register(move |_| {
                     WorkerBuilder::new(queues.worker(lane.step))
-                        .backend(queues.storage(lane.step).poll_with_interval(server::POLL))
+                        .backend(queues.storage(lane).poll_with_strategy(bell.listen()))
                         .data(Arc::clone(&answers))
                         .concurrency(lane.at_once)
                         .parallelize(tokio::spawn)
@@ -138,4 +166,18 @@ async fn handle<A: Answers>(job: Job, answers: Data<Arc<A>>) -> Result<(), BoxDy
 
 fn failed(action: &'static str, error: &dyn std::fmt::Display) -> QueueError {
     QueueError::Delivery { action, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LANES;
+
+    /// A lane's answers are written between two requests for jobs, and until then there is room for four times `fetched`: taken
+    /// and answered are two each, of those fetched and of those that were under way before. Without room nothing would move again.
+    #[test]
+    fn there_is_room_for_the_answers_of_all_jobs_a_lane_can_hold() {
+        for lane in LANES {
+            assert!(4 * lane.fetched > 2 * (lane.fetched + lane.at_once), "{lane:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use download::{Address, Blobs, DownloadLimits};
 use futures::FutureExt as _;
@@ -38,8 +38,18 @@ const LOST_SECONDS: i64 = 5;
 /// How often jobs that came to their end are forgotten.
 const PRUNE_SECONDS: i64 = 600;
 
-/// So many jobs are ready for each worker of a lane.
-const JOBS_A_WORKER: usize = 8;
+/// Sweeps are not closer together than this, so that under load one finds the marks of many answers.
+const SWEEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// So long each worker of a lane can go on with jobs that are ready. It is more than a sweep, and less than another process
+/// should stand idle while this one still has work to give.
+const READY: Duration = Duration::from_millis(100);
+
+/// The fewest and the most jobs that are ready for each worker.
+const READY_JOBS: (u32, u32) = (1, 31);
+
+/// What a job is thought to take before one was seen.
+const SUPPOSED: Duration = Duration::from_millis(15);
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,30 +92,69 @@ enum Stored {
     Newest,
 }
 
-/// How many jobs of each step this process has taken and not answered.
+/// What this process has of each step: jobs taken and not answered, how long one takes of late, and when some were taken last.
 #[derive(Default)]
-struct UnderWay(Mutex<BTreeMap<Step, usize>>);
+struct UnderWay(Mutex<BTreeMap<Step, Load>>);
+
+#[derive(Clone, Copy)]
+struct Load {
+    jobs: usize,
+    pace: Duration,
+    taken_at: Option<Instant>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { jobs: 0, pace: SUPPOSED, taken_at: None }
+    }
+}
 
 impl UnderWay {
-    fn of(&self, step: Step) -> usize {
-        self.held().get(&step).copied().unwrap_or_default()
+    /// How many more jobs a lane has a use for.
+    fn room(&self, lane: Lane) -> usize {
+        let load = self.held().get(&lane.step).copied().unwrap_or_default();
+        (lane.at_once * (1 + ready_jobs(load.pace))).saturating_sub(load.jobs)
+    }
+
+    /// How long a lane still gathers marks before more are taken; zero: no longer.
+    fn gathers(&self, lane: Lane) -> Duration {
+        let taken_at = self.held().get(&lane.step).and_then(|load| load.taken_at);
+        taken_at.map_or(Duration::ZERO, |taken_at| lane.every.saturating_sub(taken_at.elapsed()))
     }
 
     fn is_any(&self) -> bool {
-        self.held().values().any(|&jobs| jobs > 0)
+        self.held().values().any(|load| load.jobs > 0)
     }
 
-    fn add(&self, step: Step) {
-        *self.held().entry(step).or_default() += 1;
+    fn add(&self, step: Step, jobs: usize) {
+        let mut held = self.held();
+        let load = held.entry(step).or_default();
+        (load.jobs, load.taken_at) = (load.jobs + jobs, Some(Instant::now()));
     }
 
-    fn remove(&self, step: Step) {
-        self.held().entry(step).and_modify(|jobs| *jobs = jobs.saturating_sub(1));
+    fn remove(&self, step: Step, jobs: usize) {
+        let mut held = self.held();
+        let load = held.entry(step).or_default();
+        load.jobs = load.jobs.saturating_sub(jobs);
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Step, usize>> {
+    fn answered(&self, step: Step, taken: Duration) {
+        self.remove(step, 1);
+        let mut held = self.held();
+        let load = held.entry(step).or_default();
+        load.pace = (load.pace * 3 + taken) / 4;
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Step, Load>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many jobs of this pace are ready for each worker.
+fn ready_jobs(pace: Duration) -> usize {
+    let (fewest, most) = READY_JOBS;
+    let jobs = READY.as_micros() / pace.as_micros().max(1);
+    usize::try_from(jobs).unwrap_or(usize::MAX).clamp(fewest as usize, most as usize)
 }
 
 /// The pipeline at work.
@@ -271,6 +320,8 @@ impl Engine {
         let interval = if until == Until::Idle { SWEEP_INTERVAL } else { PATROL_INTERVAL };
         let (mut look_at, mut prune_at) = (self.clock.now(), self.clock.now().plus_seconds(PRUNE_SECONDS));
         loop {
+            // Whatever is answered from here on is seen.
+            let (answered, next) = (self.answered.notified(), tokio::time::Instant::now() + SWEEP_PAUSE);
             if let Some(error) = self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(error);
             }
@@ -291,10 +342,14 @@ impl Engine {
             if until == Until::Idle && delivered == 0 && self.is_idle(lanes).await? {
                 return Ok(());
             }
-            let answered = self.answered.notified();
+            let gathering = lanes.iter().map(|lane| self.under_way.gathers(*lane)).filter(|left| !left.is_zero()).min();
             tokio::select! {
                 () = answered => {}
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(gathering.map_or(interval, |left| left.min(interval))) => {}
+                () = stop.cancelled() => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -307,20 +362,32 @@ impl Engine {
         let until = now.plus_seconds(DELIVERY_LEASE_SECONDS);
         let mut delivered = 0;
         for &lane in lanes {
-            let (room, held) = (lane.at_once * JOBS_A_WORKER, self.under_way.of(lane.step));
-            // Not one by one: a look at the marks costs as much for one as for many.
-            if held > room / 2 {
+            let room = self.under_way.room(lane);
+            if room == 0 || !self.under_way.gathers(lane).is_zero() {
                 continue;
             }
-            let limit = lane.batch.saturating_mul(u32::try_from(room - held).unwrap_or(u32::MAX)).min(4000);
+            let limit = lane.batch.saturating_mul(u32::try_from(room).unwrap_or(u32::MAX)).min(4000);
             let marks = self.store.deliver(lane.step, now, until, limit).await?;
-            delivered += marks.len();
-            for some in self.jobs_of(lane, &marks).await? {
-                self.under_way.add(lane.step);
-                self.delivery.push(Job::new(lane.step, &some)).await?;
+            if !marks.is_empty() {
+                delivered += marks.len();
+                self.push(lane, &marks).await?;
             }
         }
         Ok(delivered)
+    }
+
+    /// Puts marks that were taken into the queue, or gives them back.
+    async fn push(&self, lane: Lane, marks: &[Mark]) -> Result<(), QueueError> {
+        let jobs: Vec<_> = self.jobs_of(lane, marks).await?.iter().map(|some| Job::new(lane.step, some)).collect();
+        let n_jobs = jobs.len();
+        self.under_way.add(lane.step, n_jobs);
+        let pushed = self.delivery.push(lane, jobs).await;
+        if pushed.is_err() {
+            self.under_way.remove(lane.step, n_jobs);
+            // Failing this, they are due again when their delivery ends.
+            self.store.give_back(marks, lane.step, self.clock.now()).await?;
+        }
+        pushed
     }
 
     /// Notes what could not be noted before, and frees what dead processes had.
@@ -430,7 +497,7 @@ impl Engine {
 impl Answers for Engine {
     /// Failures go into the marks; only those that concern every job stop the run.
     async fn answer(self: Arc<Self>, job: Job) {
-        let marks = job.marks();
+        let (marks, begun) = (job.marks(), Instant::now());
         let outcome = AssertUnwindSafe(self.do_step(job.step, &marks)).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|panic| {
             Err(QueueError::Panicked { what: job.step.as_str(), reason: panic_words(panic.as_ref()) })
@@ -439,15 +506,16 @@ impl Answers for Engine {
             self.note_failure(job.step, &marks, failure).await;
         }
         self.progress.advance(marks.len() as u64, job.step.as_str());
-        self.under_way.remove(job.step);
+        self.under_way.answered(job.step, begun.elapsed());
         self.answered.notify_waiters();
     }
 }
 
-/// What the database does not do now it may do soon; a process that is to run for years waits for that.
+/// What the database does not do now, and the queue in it, they may do soon; a process that is to run for years waits for that.
 fn when_back<T: Default>(until: Until, outcome: Result<T, QueueError>) -> Result<T, QueueError> {
+    let may_pass = |error: &QueueError| error.is_transient() || matches!(error, QueueError::Delivery { .. });
     match outcome {
-        Err(error) if until == Until::Stopped && error.is_transient() => {
+        Err(error) if until == Until::Stopped && may_pass(&error) => {
             warn!("{}; tried again", error.in_one_line());
             Ok(T::default())
         }
@@ -461,5 +529,38 @@ fn ended_early(worked: Result<Result<(), QueueError>, tokio::task::JoinError>) -
         Ok(Err(error)) => error,
         Ok(Ok(())) => QueueError::Delivery { action: "run its workers", reason: "they stopped".to_owned() },
         Err(failure) => QueueError::Delivery { action: "run its workers", reason: failure.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(at_once: usize) -> Lane {
+        Lane { step: Step::Inspect, batch: 1, at_once, every: Duration::ZERO, fetched: 8 }
+    }
+
+    /// Each of the workers has one in hand, and what it takes up to `READY` for.
+    #[test]
+    fn a_lane_takes_little_of_what_takes_long_and_much_of_what_is_quick() {
+        let under_way = UnderWay::default();
+        let settle = |millis: u64| {
+            for _ in 0..50 {
+                under_way.add(Step::Inspect, 1);
+                under_way.answered(Step::Inspect, Duration::from_millis(millis));
+            }
+        };
+        settle(60_000);
+        assert_eq!(under_way.room(lane(2)), 2 * (1 + 1));
+        settle(25);
+        assert_eq!(under_way.room(lane(2)), 2 * (1 + 4));
+        settle(0);
+        assert_eq!(under_way.room(lane(2)), 2 * (1 + 31));
+        under_way.add(Step::Inspect, 60);
+        assert_eq!(under_way.room(lane(2)), 4);
+        under_way.add(Step::Inspect, 60);
+        assert_eq!((under_way.room(lane(2)), under_way.is_any()), (0, true));
+        under_way.remove(Step::Inspect, 120);
+        assert!(!under_way.is_any());
     }
 }

@@ -10,8 +10,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::QueueError;
-use crate::delivery::{Answers, Delivery, JobsAt};
+use crate::delivery::{Answers, Delivery, JobsAt, LANES};
 use crate::job::Job;
+
+/// As many jobs at a time as a sweep may deliver.
+const SWEPT: usize = 64;
 
 /// Answers nothing, and counts.
 struct Idle {
@@ -40,8 +43,11 @@ pub async fn time_deliveries(place: &JobsAt, store: &dyn Store, n: usize) -> Res
         async move { delivery.work(idle, stop).await }
     });
     let begin = Instant::now();
-    for (_, release) in (0..n).zip(1..) {
-        delivery.push(Job::new(Step::Download, &[Mark { release: ReleaseId(release), token: 1, tries: 0 }])).await?;
+    let lane = LANES.into_iter().find(|lane| lane.step == Step::Inspect).unwrap_or(LANES[0]);
+    let releases: Vec<_> = (0..n).zip(1..).map(|(_, release)| ReleaseId(release)).collect();
+    for some in releases.chunks(SWEPT) {
+        let jobs = some.iter().map(|release| Job::new(lane.step, &[Mark { release: *release, token: 1, tries: 0 }]));
+        delivery.push(lane, jobs.collect()).await?;
     }
     idle.done.notified().await;
     let taken = begin.elapsed();

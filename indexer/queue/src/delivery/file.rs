@@ -7,14 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use apalis_sqlite::{Config, SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteStorage};
-use schema::Step;
 
-use super::{HEARTBEAT, MISSED_HEARTBEATS, failed};
+use super::{HEARTBEAT, Lane, MISSED_HEARTBEATS, failed};
 use crate::QueueError;
 use crate::job::Job;
-
-/// How often an idle lane looks for jobs.
-pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// Makes the job file anew, under a name that none had before it: a connection that is still to be closed, of an engine that
 /// ended a moment ago, must not take this file's log for its own.
@@ -56,10 +52,10 @@ fn remove_left_behind(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn storage(pool: &SqlitePool, step: Step) -> SqliteStorage<Job> {
+pub(super) fn storage(pool: &SqlitePool, lane: Lane) -> SqliteStorage<Job> {
     let config = Config::default()
-        .queue(step.as_str())
-        .batch_size(1)
+        .queue(lane.step.as_str())
+        .batch_size(lane.fetched)
         .heartbeat_interval(HEARTBEAT)
         .missed_heartbeats(MISSED_HEARTBEATS);
     SqliteStorage::new(pool).with_config(config)

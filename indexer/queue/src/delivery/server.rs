@@ -3,18 +3,15 @@
 //! Its jobs stay behind without harm, since the marks have other deliveries by then, and are pruned.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use apalis_postgres::{Config, PgConnectOptions, PgPool, PostgresStorage};
 use schema::Step;
 use store::Store;
 
-use super::{HEARTBEAT, MISSED_HEARTBEATS, failed};
+use super::{HEARTBEAT, Lane, MISSED_HEARTBEATS, failed};
 use crate::QueueError;
 use crate::job::Job;
 
-/// How often an idle lane looks for jobs: five lanes of many processes ask one server.
-pub(super) const POLL: Duration = Duration::from_millis(200);
 /// Connections beside the store's own.
 const CONNECTIONS: u32 = 4;
 
@@ -34,10 +31,10 @@ impl ServerQueues {
         Ok(Self { pool, process: process.into() })
     }
 
-    pub(super) fn storage(&self, step: Step) -> PostgresStorage<Job> {
+    pub(super) fn storage(&self, lane: Lane) -> PostgresStorage<Job> {
         let config = Config::default()
-            .queue(self.worker(step))
-            .batch_size(1)
+            .queue(self.worker(lane.step))
+            .batch_size(lane.fetched)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED_HEARTBEATS);
         PostgresStorage::new(&self.pool).with_config(config)
