@@ -19,6 +19,7 @@ mod retries;
 mod running;
 mod signals;
 mod steps;
+mod under_way;
 mod webhooks;
 
 pub use database::{DatabaseLoaded, FirstState, Restart, follow_database, load_database};
