@@ -103,7 +103,7 @@ mod tests {
         };
         settle(60_000);
         assert_eq!(under_way.room(lane(2)), 2 * (1 + 1));
-        settle(25);
+        settle(24);
         assert_eq!(under_way.room(lane(2)), 2 * (1 + 4));
         settle(0);
         assert_eq!(under_way.room(lane(2)), 2 * (1 + 31));
