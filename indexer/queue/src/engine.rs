@@ -303,14 +303,21 @@ impl Engine {
 
     /// Puts marks that were taken into the queue, or gives them back.
     async fn push(&self, lane: Lane, marks: &[Mark]) -> Result<(), QueueError> {
+        let pushed = self.try_push(lane, marks).await;
+        if pushed.is_err() {
+            // Failing this, they are due again when their delivery ends.
+            self.store.give_back(marks, lane.step, self.clock.now()).await?;
+        }
+        pushed
+    }
+
+    async fn try_push(&self, lane: Lane, marks: &[Mark]) -> Result<(), QueueError> {
         let jobs: Vec<_> = self.jobs_of(lane, marks).await?.iter().map(|some| Job::new(lane.step, some)).collect();
         let n_jobs = jobs.len();
         self.under_way.add(lane.step, n_jobs);
         let pushed = self.delivery.push(lane, jobs).await;
         if pushed.is_err() {
             self.under_way.remove(lane.step, n_jobs);
-            // Failing this, they are due again when their delivery ends.
-            self.store.give_back(marks, lane.step, self.clock.now()).await?;
         }
         pushed
     }
