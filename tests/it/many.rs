@@ -151,6 +151,33 @@ fn a_process_outlives_its_connections() {
     assert_eq!(running.stop(), Some(0));
 }
 
+/// The queue's table refuses jobs for a while, as one on a full disk does; the marks that were taken for them are not lost.
+#[test]
+fn a_process_outlives_a_queue_that_takes_no_jobs() {
+    let server = small_world().serve().unwrap();
+    let Some(home) = Home::on_server() else { return };
+    let (mut index, mut running) = following(&home, &server);
+    // A sequence keeps what a refused transaction did.
+    home.execute("CREATE SEQUENCE refused");
+    home.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM nextval('public.refused'); RAISE EXCEPTION 'no room for jobs'; END $$",
+    );
+    home.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON apalis.jobs FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()",
+    );
+    let world = small_world().publish("alpha", "1.2.0", "2026-08-20T07:15:00Z", archive("alpha", "1.2.0"));
+    server.set_world(world.clone());
+    index.commit(&world, Some(&server.download_url()), "1.2.0").unwrap();
+    // An error until it was refused twice: once would end a process that does not go on.
+    let twice = "SELECT 1 / (last_value >= 2)::int FROM refused";
+    running.until(&["status"], |_| home.try_execute(twice).is_ok());
+    home.execute("DROP TRIGGER refuse ON apalis.jobs");
+    running.until(&["show", "alpha"], |answer| has_state(answer, "1.2.0", "ok"));
+    running.until(&["status"], is_idle);
+    assert_eq!(running.stop(), Some(0));
+}
+
 /// Two crates of one repository.
 fn of_one_repository() -> World {
     ["one", "two"].into_iter().fold(World::new(), |world, name| {
