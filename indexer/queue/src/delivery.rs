@@ -14,14 +14,13 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::QueueError;
+use crate::delivery::bell::Bell;
 use crate::delivery::server::ServerQueues;
 use crate::job::Job;
 
 mod bell;
 mod file;
 mod server;
-
-use bell::Bell;
 
 /// How one step is delivered.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,7 @@ use crate::delivery::Lane;
 const READY: Duration = Duration::from_millis(100);
 
 /// The fewest and the most jobs that are ready for each worker.
-const READY_JOBS: (u32, u32) = (1, 31);
+const READY_JOBS: (usize, usize) = (1, 31);
 
 /// What a job is thought to take before one was seen.
 const SUPPOSED: Duration = Duration::from_millis(15);
@@ -65,10 +65,9 @@ impl UnderWay {
     }
 
     pub(crate) fn answered(&self, step: Step, taken: Duration) {
-        self.remove(step, 1);
         let mut held = self.held();
         let load = held.entry(step).or_default();
-        load.pace = (load.pace * 3 + taken) / 4;
+        (load.jobs, load.pace) = (load.jobs.saturating_sub(1), (load.pace * 3 + taken) / 4);
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<Step, Load>> {
@@ -80,7 +79,7 @@ impl UnderWay {
 fn ready_jobs(pace: Duration) -> usize {
     let (fewest, most) = READY_JOBS;
     let jobs = READY.as_micros() / pace.as_micros().max(1);
-    usize::try_from(jobs).unwrap_or(usize::MAX).clamp(fewest as usize, most as usize)
+    usize::try_from(jobs).unwrap_or(usize::MAX).clamp(fewest, most)
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ mod tests {
             assert!(!lane.was_woken());
             bell.ring();
             assert!(lane.was_woken());
-            // Rung while it looks: the next look is woken for at once.
+            // Rung again before it looks: one look answers both, and hears the next.
             bell.ring();
             lane.look();
             bell.ring();
