@@ -197,6 +197,16 @@ fn a_subscription_is_checked_when_it_is_made_and_only_a_secret_of_ours_is_told()
 }
 
 #[test]
+fn a_retry_at_the_command_line_says_why_it_tried_nothing() {
+    let home = indexed();
+    let answer = home.json(&["retry", "alpha"]);
+    assert_eq!(answer["revived"], 0);
+    assert!(answer["why_none"].as_str().is_some_and(|why| why.contains("given up")), "{answer}");
+    let run = home.run(&["retry", "alpha"]);
+    assert!(run.stdout.starts_with("none tried again: nothing of it was given up; 0 still open"), "{run:?}");
+}
+
+#[test]
 fn what_staff_are_answered_is_what_the_description_says() {
     let home = indexed();
     let serving = Serving::start(&home, &["serve"]);

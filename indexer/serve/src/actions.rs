@@ -27,6 +27,7 @@ use crate::{ApiError, Service};
 pub(crate) use access::Known;
 use access::Staff;
 
+pub use recheck::NOTHING_GIVEN_UP;
 pub use tokens::{NewToken, TokenText};
 pub use webhooks::{WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
 

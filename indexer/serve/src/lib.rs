@@ -33,7 +33,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 
-pub use actions::{NewToken, TokenText, WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url};
+pub use actions::{
+    NOTHING_GIVEN_UP, NewToken, TokenText, WebhookError, checked_after, checked_webhook, new_webhook_secret, shown_url,
+};
 pub use error::{ApiError, ServeError};
 pub use listen::Listener;
 pub use openapi::document as openapi;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use queue::IndexReader;
 use schema::Clock as _;
 use serde_json::json;
+use serve::NOTHING_GIVEN_UP;
 use store::Store;
 
 use super::subject::Subject;
@@ -12,9 +13,6 @@ use crate::clock::SystemClock;
 use crate::settings::Settings;
 use crate::text::{count, say};
 use crate::{Exit, document, opening, progress};
-
-/// Work that waits for its time is tried again without being asked for.
-const NOTHING_GIVEN_UP: &str = "nothing of it was given up";
 
 pub(crate) async fn run(subject: Option<&str>, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_write(settings).await?;

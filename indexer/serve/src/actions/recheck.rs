@@ -23,6 +23,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::default().routes(routes!(recheck)).routes(routes!(retry))
 }
 
+/// Why nothing is tried again where there is something: work that waits for its time needs no asking for.
+pub const NOTHING_GIVEN_UP: &str = "nothing of it was given up";
+
 /// Why nothing is marked where no release is left.
 const GONE: &str = "it is gone from the index, and what is gone is not looked at again";
 
@@ -144,7 +147,7 @@ pub(crate) async fn retry(
         let revived = service.store.revive(Some(&ids), service.now()).await?;
         let why_none = match revived {
             0 if ids.is_empty() => Some(GONE),
-            0 => Some("nothing of it was given up"),
+            0 => Some(NOTHING_GIVEN_UP),
             _ => None,
         };
         Ok(Done::told(Retried { revived, why_none }))
