@@ -10,6 +10,7 @@ mod badges;
 mod feed;
 pub(crate) mod lab;
 mod limits;
+mod meanwhile;
 mod osv;
 mod packages;
 

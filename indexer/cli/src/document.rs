@@ -2,6 +2,7 @@
 
 use schema::{AsOf, DbSummary, Timestamp};
 use serde_json::{Value, json};
+use serve::Known;
 use store::{SourceState, Store};
 
 use crate::text::say;
@@ -14,23 +15,31 @@ pub(crate) fn print(mut document: Value) {
     say(&document.to_string());
 }
 
-/// What answers rest on just now. Of several indexes, the one read last.
+/// What answers rest on just now. Of several indexes, the one read last. It is asked for before what rests on it, so that no
+/// answer claims to be newer than it is.
 pub(crate) async fn as_of(store: &dyn Store) -> anyhow::Result<AsOf> {
-    let sources = store.sources().await?;
-    let newest = sources.into_iter().filter_map(|source| Some((source.last_success_at?, source))).max_by_key(|s| s.0);
-    Ok(AsOf {
-        advisory_db: store.advisory_db().await?,
-        index: newest.map(|(at, source)| DbSummary { source: source.address, commit: source.cursor_commit, at }),
+    Ok(as_of_known(&Known::read(store).await?))
+}
+
+/// The same of what is known already.
+pub(crate) fn as_of_known(known: &Known) -> AsOf {
+    let newest = known.sources.iter().filter_map(|source| Some((source.last_success_at?, source))).max_by_key(|s| s.0);
+    AsOf {
+        advisory_db: known.advisory_db.clone(),
+        index: newest.map(|(at, source)| DbSummary {
+            source: source.address.clone(),
+            commit: source.cursor_commit.clone(),
+            at,
+        }),
         rules: publish::RULES.to_owned(),
-    })
+    }
 }
 
 /// Whether every change around the time asked about was seen, so that the answer can lack nothing: the record must have begun
 /// by then, and must reach to it.
-pub(crate) async fn is_complete(store: &dyn Store, at: Option<Timestamp>) -> anyhow::Result<bool> {
-    let Some(at) = at else { return Ok(true) };
-    let sources = store.sources().await?;
-    Ok(!sources.is_empty() && sources.iter().all(|source| knows(source, at)))
+pub(crate) fn is_complete(known: &Known, at: Option<Timestamp>) -> bool {
+    let Some(at) = at else { return true };
+    !known.sources.is_empty() && known.sources.iter().all(|source| knows(source, at))
 }
 
 /// A source that is behind, or failed last, is known up to the commit it stands at; what comes after may be of any date.

@@ -43,7 +43,7 @@ pub use options::ServeOptions;
 pub use packages::package_records;
 pub use rooms::{AdvisoryReading, Graphs, HeldGraph, Nudge, Registry, RegistryError, RoomError, Rules};
 pub use service::{Parts, Service};
-pub use standing::{Standing, Troubles};
+pub use standing::{Known, Standing, Troubles};
 
 /// Everything this room answers, as one router. A new kind of page is a file with its own `router`, merged here: into `kept` what
 /// anybody may read, beside it what is about this moment or changes something.

@@ -59,14 +59,6 @@ pub struct Troubles {
 }
 
 impl Troubles {
-    /// What the store knows of its sources, judged at an instant.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn read(store: &dyn Store, limit: Duration, now: Timestamp) -> Result<Self, StoreError> {
-        Ok(Self::judge(&Known::read(store).await?, limit, now))
-    }
-
     /// Whether the index is followed; the age of the advisories takes no server away.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
@@ -79,7 +71,9 @@ impl Troubles {
         self.index.iter().chain(&self.advisories).cloned().collect()
     }
 
-    fn judge(known: &Known, limit: Duration, now: Timestamp) -> Self {
+    /// What is known, judged at an instant: advisories that were not looked at for longer than `limit` are old.
+    #[must_use]
+    pub fn judge(known: &Known, limit: Duration, now: Timestamp) -> Self {
         let mut index: Vec<String> = known
             .sources
             .iter()
@@ -95,16 +89,24 @@ impl Troubles {
     }
 }
 
-/// The part of the memory that every answer rests on.
+/// The part of the memory that every answer rests on. It is read before what rests on it: an index is stored together with
+/// what it made due, so that nobody reads of an index as read and misses what came of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) sources: Vec<SourceState>,
-    pub(crate) advisory_db: Option<schema::DbCommit>,
-    pub(crate) advisory_db_checked_at: Option<Timestamp>,
+pub struct Known {
+    /// The indexes, by address.
+    pub sources: Vec<SourceState>,
+    /// The advisory database, when one is loaded.
+    pub advisory_db: Option<schema::DbCommit>,
+    /// When it was last found to be the present one.
+    pub advisory_db_checked_at: Option<Timestamp>,
 }
 
 impl Known {
-    pub(crate) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         Ok(Self {
             sources: store.sources().await?,
             advisory_db: store.advisory_db().await?,

@@ -31,6 +31,9 @@ pub trait Index {
     /// Releases of a crate, tombstones included, in version order; `None` when the crate was never seen.
     async fn releases(&self, canonical: &CanonicalName) -> Result<Option<Vec<Release>>, StoreError>;
 
+    /// Releases of these crates, tombstones included, a crate's in version order; crates never seen are left out.
+    async fn releases_of_krates(&self, names: &[CanonicalName]) -> Result<Vec<Release>, StoreError>;
+
     /// These releases, by number; a vanished one is left out.
     async fn releases_of(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, StoreError>;
 

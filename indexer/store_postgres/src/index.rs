@@ -113,6 +113,18 @@ impl Index for PostgresStore {
         rows.iter().map(release).collect::<Result<_, _>>().map(Some)
     }
 
+    async fn releases_of_krates(&self, names: &[CanonicalName]) -> Result<Vec<Release>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE} FROM krate AS k JOIN release AS r ON r.krate_id = k.id
+             WHERE k.canonical = ANY($1) ORDER BY k.canonical, r.semver_ord NULLS FIRST, r.num, r.generation"
+        )))
+        .bind(names.iter().map(CanonicalName::as_str).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await
+        .failing_on(self, "read the releases of crates")?;
+        rows.iter().map(release).collect()
+    }
+
     async fn releases_of(&self, releases: &[ReleaseId]) -> Result<Vec<Release>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {RELEASE} FROM release AS r JOIN krate AS k ON k.id = r.krate_id

@@ -110,6 +110,19 @@ impl Index for SqliteStore {
         rows.iter().map(release).collect::<Result<_, _>>().map(Some)
     }
 
+    async fn releases_of_krates(&self, names: &[CanonicalName]) -> Result<Vec<Release>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {RELEASE} FROM krate AS k JOIN release AS r ON r.krate_id = k.id
+             WHERE k.canonical IN (SELECT value FROM json_each(?))
+             ORDER BY k.canonical, r.semver_ord, r.num, r.generation"
+        )))
+        .bind(json(&names.iter().map(CanonicalName::as_str).collect::<Vec<_>>())?)
+        .fetch_all(&self.readers)
+        .await
+        .failing_on(self, "read the releases of crates")?;
+        rows.iter().map(release).collect()
+    }
+
     async fn releases_of(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {RELEASE} FROM release AS r JOIN krate AS k ON k.id = r.krate_id

@@ -1,6 +1,7 @@
 //! A store whose n-th call fails, before it is made or after; every other call is the real one's.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -37,12 +38,17 @@ pub(crate) struct Faulty {
     failed: AtomicBool,
     failed_in: Mutex<&'static str>,
     is_away: AtomicBool,
+    meanwhile: Mutex<Option<(usize, Meanwhile)>>,
 }
+
+/// Something that somebody else does between two calls.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Faulty {
     pub(super) fn new(store: Arc<dyn Store>, fails_at: usize, when: When) -> Self {
         let (calls, failed, failed_in) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new("nothing"));
-        Self { store, calls, fails_at, when, failed, failed_in, is_away: AtomicBool::new(false) }
+        let (is_away, meanwhile) = (AtomicBool::new(false), Mutex::new(None));
+        Self { store, calls, fails_at, when, failed, failed_in, is_away, meanwhile }
     }
 
     /// One that does not fail until it is told to.
@@ -53,6 +59,21 @@ impl Faulty {
     /// From now on every call fails, or none does.
     pub(crate) fn take_away(&self, is_away: bool) {
         self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Before the `n`-th call from now on, something else happens.
+    pub(crate) fn meanwhile(&self, n: usize, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some((self.calls.load(Ordering::SeqCst) + n, Box::pin(happens)));
+    }
+
+    /// Whether it did.
+    pub(crate) fn happened(&self) -> bool {
+        self.meanwhile.lock().unwrap().is_none()
+    }
+
+    fn due(&self, call: usize) -> Option<Meanwhile> {
+        let due = self.meanwhile.lock().unwrap().take_if(|(at, _)| *at <= call);
+        due.map(|(_, happens)| happens)
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -68,7 +89,11 @@ impl Faulty {
         name: &'static str,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        if let Some(happens) = self.due(number) {
+            happens.await;
+        }
+        let fails = number == self.fails_at;
         if fails {
             self.failed.store(true, Ordering::SeqCst);
             *self.failed_in.lock().unwrap() = name;
@@ -103,6 +128,7 @@ failing!(Index {
     krates(source: i64, names: &[CanonicalName]) -> Vec<StoredKrate>;
     apply(source: i64, writes: &[KrateWrite], now: Timestamp) -> Vec<AppliedKrate>;
     releases(canonical: &CanonicalName) -> Option<Vec<Release>>;
+    releases_of_krates(names: &[CanonicalName]) -> Vec<Release>;
     releases_of(ids: &[ReleaseId]) -> Vec<Release>;
     changes(after: i64, krate: Option<&CanonicalName>, limit: u32) -> Vec<ChangeRow>;
     quarantined() -> Vec<Quarantined>;

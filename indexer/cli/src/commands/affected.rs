@@ -25,10 +25,10 @@ pub(crate) async fn run(args: &AffectedArgs, settings: &Settings) -> anyhow::Res
     if store::Advisories::advisory_db(store).await?.is_none() {
         bail!("no advisory database is loaded; `provenance index` loads one");
     }
+    let mut as_of = document::as_of(store).await?;
     let standing = Standing::named(store, args.at_db.as_deref()).await?;
     let mut answer = Answer::find(store, &standing, args.query.as_deref()).await?;
     only::narrow(&mut answer, &args.only)?;
-    let mut as_of = document::as_of(store).await?;
     if let Standing::Past(state, _) = &standing {
         as_of.advisory_db = Some(state.commit.clone());
     }
@@ -65,29 +65,27 @@ impl Answer {
             None => (standing.all(store).await?, None),
             Some(query) => meant(store, standing, query).await?,
         };
-        let mut rows = standing.covered(store, &advisories).await?;
+        let (query, rows, next) = (query.map(str::to_owned), Vec::new(), BTreeMap::new());
+        let mut answer = Self { query, advisories, rows, next, n_pending: 0, not_indexed: Vec::new() };
+        // In this order: what waits no more when it is counted has its matches by then.
+        let releases = answer.look_at_krates(store, standing).await?;
+        answer.rows = standing.covered(store, &answer.advisories).await?;
         if let Some(num) = &only {
-            rows.retain(|row| row.release.key.num == *num);
+            answer.rows.retain(|row| row.release.key.num == *num);
         }
-        Self::new(query.map(str::to_owned), advisories, rows).looked_at(store, standing).await
+        answer.look_for_ways_out(store, standing, &releases).await?;
+        Ok(answer)
     }
 
-    fn new(query: Option<String>, advisories: Vec<StoredAdvisory>, rows: Vec<MatchRow>) -> Self {
-        Self { query, advisories, rows, next: BTreeMap::new(), n_pending: 0, not_indexed: Vec::new() }
-    }
-
-    async fn looked_at(mut self, store: &dyn Store, standing: &Standing) -> anyhow::Result<Self> {
-        self.look_at_krates(store, standing).await?;
-        Ok(self)
-    }
-
-    async fn look_at_krates(&mut self, store: &dyn Store, standing: &Standing) -> anyhow::Result<()> {
+    /// The releases of the crates concerned; notes which crates have none, and how many releases wait.
+    async fn look_at_krates(
+        &mut self,
+        store: &dyn Store,
+        standing: &Standing,
+    ) -> anyhow::Result<BTreeMap<CanonicalName, Vec<Release>>> {
         let krates: BTreeSet<CanonicalName> =
             self.advisories.iter().filter_map(|stored| stored.facts.krate.clone()).collect();
-        let mut rows: BTreeMap<CanonicalName, Vec<&Release>> = BTreeMap::new();
-        for row in &self.rows {
-            rows.entry(row.release.key.name.canonical()).or_default().push(&row.release);
-        }
+        let mut known = BTreeMap::new();
         for krate in krates {
             let Some(releases) = store.releases(&krate).await? else {
                 self.not_indexed.push(krate.to_string());
@@ -97,12 +95,28 @@ impl Answer {
                 let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
                 self.n_pending += store.open_marks(&ids, Step::Match).await?.len();
             }
+            known.insert(krate, releases);
+        }
+        Ok(known)
+    }
+
+    async fn look_for_ways_out(
+        &mut self,
+        store: &dyn Store,
+        standing: &Standing,
+        releases: &BTreeMap<CanonicalName, Vec<Release>>,
+    ) -> anyhow::Result<()> {
+        let mut asked: BTreeMap<CanonicalName, Vec<&Release>> = BTreeMap::new();
+        for row in &self.rows {
+            asked.entry(row.release.key.name.canonical()).or_default().push(&row.release);
+        }
+        for (krate, asked) in asked {
             let mut parsed = Vec::new();
             for stored in standing.of(store, &krate).await?.iter().filter(|stored| stored.facts.withdrawn.is_none()) {
                 parsed.push(queue::parsed(stored)?);
             }
-            let asked = rows.remove(&krate).unwrap_or_default();
-            self.next.extend(next_of_each(asked, &releases, &parsed));
+            let releases = releases.get(&krate).map_or(&[][..], Vec::as_slice);
+            self.next.extend(next_of_each(asked, releases, &parsed));
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ const PAGE: u32 = 1000;
 pub(crate) async fn run(args: &ChangesArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let krate = args.krate.as_deref().map(KrateName::parse).transpose()?.map(|name| name.canonical());
+    let as_of = document::as_of(opened.store.as_ref()).await?;
     let mut all = Vec::new();
     let mut table = table::table(settings.color, &["#", "at", "change", "crate", "version", "fields"]);
     let (mut after, mut n) = (args.after, 0);
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: &ChangesArgs, settings: &Settings) -> anyhow::Resu
         }
     }
     if settings.json {
-        document::print(json!({ "changes": all, "as_of": document::as_of(opened.store.as_ref()).await? }));
+        document::print(json!({ "changes": all, "as_of": as_of }));
     } else if !args.ndjson && n > 0 {
         say(&table.trim_fmt());
     }

@@ -8,6 +8,7 @@ use graph::{Dependent, DependentState, Graph, KnownRelease};
 use schema::{CanonicalName, Clock as _, DependencyKind, KrateName, ReleaseId, Timestamp, VersionNum};
 use semver::{Version, VersionReq};
 use serde_json::{Value, json};
+use serve::Known;
 use store::Store;
 
 use super::attribution::attribution;
@@ -28,8 +29,12 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
     let opened = opening::to_read(settings).await?;
     let store: &dyn Store = opened.store.as_ref();
+    let basis = Known::read(store).await?;
+    let (as_of, complete) = (document::as_of_known(&basis), document::is_complete(&basis, at));
     let graph = queue::read_graph(store, at).await?;
     asked.must_be_known(&graph, &name, at)?;
+    // In this order: what waits no more when it is counted has its matches by then.
+    let n_pending = n_pending(store, &name).await?;
     let affected = affected(store, &graph, &name, &asked, args.advisory.as_deref()).await?;
     let rows = rows(&graph, &name.canonical(), &affected, args.transitive);
     let known = store.releases(&name.canonical()).await?.is_some();
@@ -40,12 +45,10 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     if !known {
         complain(&format!("note: no release of {name} is known here, so it cannot be said what its dependents take"));
     }
-    let complete = document::is_complete(store, at).await?;
     let asked_words = asked.words(&name, args.advisory.as_deref());
-    let (n_pending, whole_index) = (n_pending(store, &name).await?, is_whole(store).await?);
+    let whole_index = is_whole(&basis);
     if settings.json {
         let documents: Vec<_> = rows.iter().map(Row::as_json).collect();
-        let as_of = document::as_of(store).await?;
         document::print(json!({
             "query": args.subject, "at": at, "as_of": as_of, "total": documents.len(), "complete": complete,
             "whole_index": whole_index, "pending": n_pending, "asked": asked_words,
@@ -60,7 +63,7 @@ pub(crate) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         let is_any = matches!(asked, Asked::All) && args.advisory.is_none();
         print(&rows, is_any, settings);
         say(&format!("asked about: {}, {}", shown(&asked_words), count(affected.len(), "release")));
-        say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
+        say(&document::as_of_words(&as_of, SystemClock.now()));
     }
     if let (Some(id), false) = (&args.advisory, settings.json || args.csv) {
         for line in store.advisories_by_id(id).await?.iter().filter_map(|stored| attribution(&stored.facts)) {
@@ -167,8 +170,8 @@ async fn n_pending(store: &dyn Store, name: &KrateName) -> anyhow::Result<usize>
 }
 
 /// Whether a whole index is followed, by its commits, and not a list of crates alone.
-pub(super) async fn is_whole(store: &dyn Store) -> anyhow::Result<bool> {
-    Ok(store.sources().await?.iter().any(|source| source.cursor_commit.is_some()))
+pub(super) fn is_whole(known: &Known) -> bool {
+    known.sources.iter().any(|source| source.cursor_commit.is_some())
 }
 
 /// Direct dependents, and after them those exposed through others.

@@ -18,10 +18,10 @@ use crate::{Exit, document, opening};
 pub(crate) async fn run(before: &str, after: &str, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let store: &dyn Store = opened.store.as_ref();
+    let as_of = document::as_of(store).await?;
     let (before, after) = (Side::read(store, before).await?, Side::read(store, after).await?);
     let facts = facts(&before, &after);
     let dependencies = dependencies(&before.line, &after.line);
-    let as_of = document::as_of(store).await?;
     if settings.json {
         let facts: BTreeMap<_, _> =
             facts.iter().map(|fact| (fact.what, json!({ "before": fact.before, "after": fact.after }))).collect();

@@ -5,7 +5,7 @@ use schema::{AdvisoryState, ChecksumState, Clock as _, Findings, Generation, Pro
 use serde_json::json;
 use store::Store;
 
-use super::show::rows_of;
+use super::show::rows_of_releases;
 use super::subject::Subject;
 use crate::clock::SystemClock;
 use crate::settings::Settings;
@@ -19,9 +19,9 @@ pub(crate) async fn run(subject: &str, settings: &Settings) -> anyhow::Result<Ex
     }
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
-    let releases = subject.releases(store).await?;
-    let rows = rows_of(store, &subject).await?;
     let as_of = document::as_of(store).await?;
+    let releases = subject.releases(store).await?;
+    let rows = rows_of_releases(store, &releases).await?;
     let mut documents = Vec::new();
     for (release, row) in releases.iter().zip(&rows) {
         let paragraphs = paragraphs(store, release, row).await?;

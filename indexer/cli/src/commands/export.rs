@@ -103,12 +103,7 @@ impl Export<'_> {
     /// The crates whose rows said something new since the last time, and those that waited for their advisories then and do
     /// so no more.
     async fn write_changed(&mut self, waited: BTreeSet<CanonicalName>) -> anyhow::Result<()> {
-        let mut names = BTreeSet::new();
-        for name in waited {
-            if !files::is_waiting(self.store, &name).await? {
-                names.insert(name);
-            }
-        }
+        let mut names = files::settled(self.store, &waited).await?;
         loop {
             let changed = changed::after(self.store, self.state.seq).await?;
             let is_last = changed.last.is_none();
@@ -135,12 +130,14 @@ impl Export<'_> {
 
     async fn write(&mut self, names: &[CanonicalName], lines: &Parts) -> anyhow::Result<()> {
         let (mut written, mut summaries) = (Vec::new(), BTreeMap::new());
-        for name in names {
-            let krate = files::of_krate(self.store, name, &self.as_of, self.state.version_badges).await?;
-            self.state.note_waiting(name, krate.is_waiting);
-            if let Some(summary) = krate.summary {
-                summaries.insert(name.clone(), summary);
-                written.extend(krate.files);
+        for some in names.chunks(files::AT_ONCE) {
+            let krates = files::of_krates(self.store, some, &self.as_of, self.state.version_badges).await?;
+            for (name, krate) in some.iter().zip(krates) {
+                self.state.note_waiting(name, krate.is_waiting);
+                if let Some(summary) = krate.summary {
+                    summaries.insert(name.clone(), summary);
+                    written.extend(krate.files);
+                }
             }
         }
         self.put(written).await?;

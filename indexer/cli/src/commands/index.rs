@@ -84,7 +84,7 @@ async fn run_and(args: &IndexArgs, settings: &Settings, prints: bool) -> anyhow:
     let selected = select(store.as_ref(), &selection, &mut Vec::new()).await?;
     let summary = report::summary(store.as_ref(), &selected, started.elapsed()).await?;
     if prints {
-        report::print(&summary, store.as_ref(), settings).await?;
+        report::print(&summary, settings)?;
     }
     for line in &trouble {
         complain(&format!("error: {}", shown(line)));

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use graph::{Graph, Survey};
 use schema::{AdvisoryFacts, AdvisoryId, AdvisoryKind, CanonicalName, ReleaseId, Step};
+use serve::Known;
 use store::{Store, StoredAdvisory};
 
 use crate::args::ScanArgs;
@@ -22,10 +23,11 @@ pub(crate) async fn run(args: &ScanArgs, settings: &Settings) -> anyhow::Result<
     if store.advisory_db().await?.is_none() {
         anyhow::bail!("no advisory database is loaded; `provenance index` loads one");
     }
+    let known = Known::read(store).await?;
     let scan = Scan::read(store).await?;
     let context = print::Context {
-        as_of: document::as_of(store).await?,
-        whole_index: super::dependents::is_whole(store).await?,
+        as_of: document::as_of_known(&known),
+        whole_index: super::dependents::is_whole(&known),
         seconds: begun.elapsed().as_secs_f64(),
     };
     if settings.json {
@@ -85,9 +87,11 @@ impl Scan {
     async fn read(store: &dyn Store) -> anyhow::Result<Self> {
         let graph = queue::read_graph(store, None).await?;
         let advisories = store.advisories().await?;
+        // In this order: what waits no more when it is counted has its matches by then.
+        let counts = store.counts().await?;
+        let to_match = counts.iter().filter(|count| count.step == Step::Match);
+        let n_pending = to_match.map(|count| count.waiting + count.dead).sum();
         let matches = Matches::read(store).await?;
-        let waiting = store.counts().await?;
-        let n_pending = waiting.iter().filter(|count| count.step == Step::Match).map(|count| count.waiting).sum();
         Ok(tokio::task::block_in_place(|| Self::new(&graph, &advisories, &matches, n_pending)))
     }
 

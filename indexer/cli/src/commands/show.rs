@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use publish::{DownloadState, Facts, MatchState, SourceState};
 use schema::{Clock as _, ProvenanceRow, Release, ReleaseId, Step, Timestamp};
 use serde_json::json;
+use serve::Known;
 use store::Store;
 
 use super::subject::Subject;
@@ -23,12 +24,12 @@ pub(crate) async fn run(args: &ShowArgs, settings: &Settings) -> anyhow::Result<
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
     let at = args.at.as_deref().map(Timestamp::parse).transpose()?;
+    let known = Known::read(store).await?;
+    let (as_of, complete) = (document::as_of_known(&known), document::is_complete(&known, at));
     let rows = match at {
         None => rows_of(store, &subject).await?,
         Some(at) => past::rows_at(store, &subject, at).await?,
     };
-    let complete = document::is_complete(store, at).await?;
-    let as_of = document::as_of(store).await?;
     if settings.json {
         let releases: Vec<_> =
             rows.iter().map(|row| if at.is_some() { past::as_told(row) } else { json!(row) }).collect();
@@ -67,20 +68,22 @@ pub(crate) async fn rows_of_releases(store: &dyn Store, releases: &[Release]) ->
     Ok(rows_and_waiting(store, releases).await?.0)
 }
 
-/// The same, and whether any of them waits.
+/// The same, and which of them wait.
 pub(crate) async fn rows_and_waiting(
     store: &dyn Store,
     releases: &[Release],
-) -> anyhow::Result<(Vec<ProvenanceRow>, bool)> {
+) -> anyhow::Result<(Vec<ProvenanceRow>, HashSet<ReleaseId>)> {
     let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-    let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
+    // In this order: what waits no more when it is read has its row by then.
     let waiting = waiting(store, &ids).await?;
+    let mut written: std::collections::HashMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
     let row = |release: &Release| match written.remove(&release.id) {
         Some(row) if waiting.contains(&release.id) => publish::awaiting_match(row),
         Some(row) => row,
         None => unwritten(release, SystemClock.now()),
     };
-    Ok((releases.iter().map(row).collect(), !waiting.is_empty()))
+    let rows = releases.iter().map(row).collect();
+    Ok((rows, waiting))
 }
 
 /// Which of these releases wait to be matched or published anew.

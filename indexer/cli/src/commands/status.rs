@@ -2,7 +2,7 @@
 
 use schema::{Clock as _, Timestamp};
 use serde_json::{Value, json};
-use serve::{ServeOptions, Troubles};
+use serve::{Known, ServeOptions, Troubles};
 use store::SourceState;
 
 use super::{quarantine, webhook};
@@ -20,14 +20,16 @@ const SHOWN: usize = 5;
 pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit> {
     let opened = opening::to_read(settings).await?;
     let store = opened.store.as_ref();
-    let as_of = document::as_of(store).await?;
+    // Read first, and judged as it is shown: what is said to be read has everything that came of it in the counts below.
+    let known = Known::read(store).await?;
+    let (sources, as_of) = (&known.sources, document::as_of_known(&known));
     let [krates, releases, live, dependencies] = store.totals().await?;
-    let (sources, work, dead) = (store.sources().await?, store.counts().await?, store.dead().await?);
+    let (work, dead) = (store.counts().await?, store.dead().await?);
     let (quarantined, rows) = (store.quarantined().await?, store.row_counts().await?);
     let webhooks = store.webhooks().await?;
     let now = SystemClock.now();
     let latency = latency::measured(store, now).await?;
-    let troubles = Troubles::read(store, ServeOptions::default().advisories_stale, now).await?;
+    let troubles = Troubles::judge(&known, ServeOptions::default().advisories_stale, now);
     let exit = if check && !troubles.is_ready() { Exit::Failed } else { Exit::Done };
     if settings.json {
         let sources: Vec<_> = sources.iter().map(|source| source_json(source, now)).collect();
@@ -53,7 +55,7 @@ pub(crate) async fn run(check: bool, settings: &Settings) -> anyhow::Result<Exit
         return Ok(exit);
     }
     say(&format!("{krates} crates, {releases} releases ({live} live), {dependencies} dependencies"));
-    for source in &sources {
+    for source in sources {
         say(&source_words(source, now));
     }
     if let Some(words) = latency.words() {

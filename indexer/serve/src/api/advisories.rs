@@ -1,6 +1,6 @@
 //! Advisories: those of a crate, those behind any id, and the releases they cover.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -104,6 +104,8 @@ async fn of_krate(
     }
     stored.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
     let (stored, meta) = page.cut(stored, |stored| mark(&stored.facts.id.0))?;
+    let ids: Vec<_> = known.iter().flatten().map(|version| version.id).collect();
+    let pending = service.store.open_marks(&ids, Step::Match).await?.len();
     let covered = service.covered(&stored).await?;
     let mut advisories = Vec::new();
     for one in &stored {
@@ -117,11 +119,10 @@ async fn of_krate(
         });
     }
     let published = known.as_ref().and_then(|versions| Some(versions.first()?.name.clone()));
-    let ids: Vec<_> = known.iter().flatten().map(|version| version.id).collect();
     answer::json(&KrateAdvisories {
         name: published.unwrap_or(name),
         indexed: known.is_some(),
-        pending: service.store.open_marks(&ids, Step::Match).await?.len(),
+        pending,
         advisories,
         meta,
         as_of,
@@ -190,28 +191,27 @@ impl Service {
     }
 
     async fn covered(&self, advisories: &[StoredAdvisory]) -> Result<Covered, ApiError> {
-        let ids: Vec<_> = advisories.iter().map(|stored| stored.facts.id.clone()).collect();
-        let rows = self.store.matched_by(&ids).await?;
-        let mut of_krate: BTreeMap<CanonicalName, Vec<MatchRow>> = BTreeMap::new();
         let krates: BTreeSet<_> = advisories.iter().filter_map(|stored| stored.facts.krate.clone()).collect();
-        for row in rows {
-            of_krate.entry(row.release.key.name.canonical()).or_default().push(row);
-        }
-        let mut covered = Covered::default();
+        let (mut covered, mut known) = (Covered::default(), BTreeMap::new());
         for krate in krates {
             let Some(releases) = self.store.releases(&krate).await? else {
                 covered.not_indexed.push(krate.to_string());
                 continue;
             };
-            let rows = of_krate.remove(&krate).unwrap_or_default();
             let all: Vec<_> = releases.iter().map(|release| release.id).collect();
             covered.pending += self.store.open_marks(&all, Step::Match).await?.len();
+            known.insert(krate, releases);
+        }
+        // Read after what waits: what waits no more has its matches by then.
+        let ids: Vec<_> = advisories.iter().map(|stored| stored.facts.id.clone()).collect();
+        let mut of_krate: BTreeMap<CanonicalName, Vec<MatchRow>> = BTreeMap::new();
+        for row in self.store.matched_by(&ids).await? {
+            of_krate.entry(row.release.key.name.canonical()).or_default().push(row);
+        }
+        for (krate, rows) in of_krate {
             let asked: Vec<_> = rows.iter().map(|row| row.release.id).collect();
-            let ways = if asked.is_empty() {
-                HashMap::new()
-            } else {
-                self.rules.ways_out(&asked, &self.store.advisories_of(&krate).await?, &releases)?
-            };
+            let releases = known.get(&krate).map_or(&[][..], Vec::as_slice);
+            let ways = self.rules.ways_out(&asked, &self.store.advisories_of(&krate).await?, releases)?;
             for row in rows {
                 let list = if row.found.is_affected() { &mut covered.versions } else { &mut covered.near };
                 let way_out = ways.get(&row.release.id).cloned();

@@ -115,8 +115,10 @@ async fn dependents(
     let wanted = Wanted::parse(&asked)?;
     let page = PageQuery { per_page: asked.per_page, seek: asked.seek };
     page.per_page()?;
-    let as_of = service.standing().await?;
+    let moment = service.moment().await?;
+    let (as_of, sources) = (moment.standing.clone(), &moment.known.sources);
     let canonical = name.canonical();
+    let waiting = service.waiting(&canonical).await?;
     let covered = match &asked.advisory {
         Some(id) => Some(service.covered_by(id, &name).await?),
         None => None,
@@ -124,28 +126,26 @@ async fn dependents(
     let Ok(_turn) = service.graph_questions.acquire().await else { return Err(ApiError::Busy) };
     let graph = service.graphs.graph(wanted.at).await?;
     // The graph is walked on this thread; the others go on.
-    let (entries, affected, spelling, is_known) = tokio::task::block_in_place(|| {
+    let (entries, affected, spelling, is_known, pending) = tokio::task::block_in_place(|| {
         let is_known = graph.releases(&canonical).any(|(_, num)| wanted.means(num));
         let releases = graph.releases(&canonical).filter(|(_, num)| wanted.means(num)).map(|(id, _)| id);
         let affected: HashSet<_> =
             releases.filter(|id| covered.as_ref().is_none_or(|covered| covered.contains(id))).collect();
         let entries = entries(&graph, &canonical, &affected, wanted.transitive);
-        (entries, affected, graph.name(&canonical).cloned(), is_known)
+        let pending = waiting.among(graph.releases(&canonical).map(|(id, _)| id));
+        (entries, affected, graph.name(&canonical).cloned(), is_known, pending)
     });
     drop(graph);
-    let versions = service.store.versions(&canonical).await?;
-    if versions.is_none() && entries.is_empty() {
+    if !waiting.is_indexed && entries.is_empty() {
         return Err(service.unknown_krate(&text).await);
     }
     let spelling = spelling.unwrap_or_else(|| name.clone());
     if let (Of::One(num), false) = (&wanted.of, is_known) {
         return Err(wanted.unknown_version(spelling, num, as_of));
     }
-    let ids: Vec<_> = versions.iter().flatten().map(|version| version.id).collect();
     let counts = counts(&entries);
     let marked: Vec<_> = entries.into_iter().enumerate().collect();
     let (dependents, meta) = page.cut(marked, |(number, entry)| format!("{}.{number}", entry.release.0))?;
-    let sources = &service.moment().await?.known.sources;
     answer::json(&DependentsAnswer {
         asked: wanted.words(&spelling, asked.advisory.as_deref()),
         name: spelling.to_string(),
@@ -153,7 +153,7 @@ async fn dependents(
         dependents: dependents.into_iter().map(|(_, entry)| entry).collect(),
         counts,
         affected: affected.len(),
-        pending: service.store.open_marks(&ids, Step::Match).await?.len(),
+        pending,
         complete: wanted.at.is_none_or(|at| !sources.is_empty() && sources.iter().all(|source| knows(source, at))),
         whole_index: sources.iter().any(|source| source.cursor_commit.is_some()),
         meta,
@@ -221,7 +221,32 @@ impl Wanted {
     }
 }
 
+/// Which releases of a crate wait to be matched. It is read before what covers them, so that what waits no more has its
+/// matches by then.
+pub(crate) struct Waiting {
+    /// Whether the crate is known at all.
+    is_indexed: bool,
+    /// Its releases.
+    known: HashSet<ReleaseId>,
+    /// Those that wait.
+    n: usize,
+}
+
+impl Waiting {
+    /// How many of a crate's releases are not matched yet, with those that came after the others were counted.
+    pub(crate) fn among(&self, releases: impl Iterator<Item = ReleaseId>) -> usize {
+        self.n + releases.filter(|release| !self.known.contains(release)).count()
+    }
+}
+
 impl Service {
+    pub(crate) async fn waiting(&self, krate: &CanonicalName) -> Result<Waiting, ApiError> {
+        let versions = self.store.versions(krate).await?;
+        let ids: Vec<_> = versions.iter().flatten().map(|version| version.id).collect();
+        let n = self.store.open_marks(&ids, Step::Match).await?.len();
+        Ok(Waiting { is_indexed: versions.is_some(), known: ids.into_iter().collect(), n })
+    }
+
     /// The releases of a crate that the advisories of an id cover; 404 for an id that is none, or none of this crate's.
     pub(crate) async fn covered_by(&self, id: &str, name: &KrateName) -> Result<HashSet<ReleaseId>, ApiError> {
         self.with_advisories().await?;

@@ -243,6 +243,10 @@ async fn covered(
         return Ok((html! { p { "It is about the toolchain itself, which is no crate." } }, html! {}));
     };
     let store = service.store();
+    let releases = store.releases(canonical).await?.unwrap_or_default();
+    let all: Vec<_> = releases.iter().map(|release| release.id).collect();
+    // In this order: what waits no more when it is counted has its matches by then.
+    let n_pending = store.open_marks(&all, Step::Match).await?.len();
     let rows = store.matched_by(std::slice::from_ref(&stored.facts.id)).await?;
     let (mut affected, near): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.found.is_affected());
     let total = affected.len();
@@ -257,11 +261,8 @@ async fn covered(
     let here = advisory_address(&stored.facts.id.0);
     let next = cut_to(&mut affected, PAGE).map(|last| address(&here, &[("after", &last.release.id.0.to_string())]));
     let of_krate = store.advisories_of(canonical).await?;
-    let releases = store.releases(canonical).await?.unwrap_or_default();
     let ids: Vec<_> = affected.iter().map(|row| row.release.id).collect();
     let mut ways = service.rules.ways_out(&ids, &of_krate, &releases)?;
-    let all: Vec<_> = releases.iter().map(|release| release.id).collect();
-    let n_pending = store.open_marks(&all, Step::Match).await?.len();
     let cells: Vec<_> =
         affected.iter().map(|row| affected_cells(row, &ways.remove(&row.release.id).unwrap_or_default())).collect();
     let exposed =

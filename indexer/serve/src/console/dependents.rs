@@ -44,6 +44,7 @@ pub(super) async fn page(
     }
     let view = View::of(&service).await?;
     let at = asked.at()?;
+    let waiting = service.waiting(&known.name.canonical()).await?;
     let covered = match asked.advisory() {
         Some(id) => Some(service.covered_by(id, &known.name).await?),
         None => None,
@@ -52,11 +53,12 @@ pub(super) async fn page(
     let graph = service.graphs.graph(at).await?;
     let canonical = known.name.canonical();
     // The graph is walked on this thread; the others go on.
-    let (mut entries, n_affected) = tokio::task::block_in_place(|| {
+    let (mut entries, n_affected, n_pending) = tokio::task::block_in_place(|| {
         let releases = graph.releases(&canonical).map(|(id, _)| id);
         let affected: HashSet<_> =
             releases.filter(|id| covered.as_ref().is_none_or(|covered| covered.contains(id))).collect();
-        (entries(&graph, &canonical, &affected, asked.is_transitive()), affected.len())
+        let n_pending = waiting.among(graph.releases(&canonical).map(|(id, _)| id));
+        (entries(&graph, &canonical, &affected, asked.is_transitive()), affected.len(), n_pending)
     });
     drop(graph);
     let total = entries.len();
@@ -75,6 +77,7 @@ pub(super) async fn page(
         (asked.form(&known.name))
         @if let Some(id) = asked.advisory() {
             p { "Affected are the " (count(n_affected as u64, "release")) " that " a href=(advisory_address(id)) { (shown(id)) } " covers." }
+            @if n_pending > 0 { p.note { (chip(Look::Waiting, "not matched yet")) " " (count(n_pending as u64, "release")) " of the crate count as not affected here." } }
         } @else {
             p { "Asked about: any version of " (known.name.as_str()) ", " (count(n_affected as u64, "release")) "." }
         }

@@ -21,6 +21,7 @@ pub(super) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     }
     let opened = opening::to_read(settings).await?;
     let store: &dyn Store = opened.store.as_ref();
+    let as_of = document::as_of(store).await?;
     let found = store.dependencies_ever(&name.canonical()).await?;
     if found.is_empty() && store.releases(&name.canonical()).await?.is_none() {
         let [krates, ..] = store.totals().await?;
@@ -29,7 +30,7 @@ pub(super) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
     if settings.json {
         let documents: Vec<_> = found.iter().map(as_json).collect();
         document::print(json!({
-            "query": args.subject, "as_of": document::as_of(store).await?, "total": documents.len(),
+            "query": args.subject, "as_of": as_of, "total": documents.len(),
             "dependents": documents,
         }));
     } else if args.csv {
@@ -39,7 +40,7 @@ pub(super) async fn run(args: &DependentsArgs, settings: &Settings) -> anyhow::R
         }
     } else {
         print(&found, settings);
-        say(&document::as_of_words(&document::as_of(store).await?, SystemClock.now()));
+        say(&document::as_of_words(&as_of, SystemClock.now()));
     }
     Ok(Exit::Done)
 }

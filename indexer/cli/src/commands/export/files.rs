@@ -1,4 +1,6 @@
-//! The files of one crate, from what the tables say of it now.
+//! The files of crates, from what the tables say of them now.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use export::{ExportedFile, badge_svg, krate_document, krate_summary, shields};
 use schema::{AsOf, Badge, CanonicalName, ProvenanceRow};
@@ -7,7 +9,12 @@ use store::Store;
 
 use crate::commands::show;
 
+/// Crates read at once: few enough that their rows fit into some megabytes, and so many that a database elsewhere is not asked
+/// for each of them.
+pub(super) const AT_ONCE: usize = 100;
+
 /// A crate as files.
+#[derive(Default)]
 pub(super) struct KrateFiles {
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// Its line in the list; `None` when the crate has no release, and so no files.
@@ -16,15 +23,29 @@ pub(super) struct KrateFiles {
     pub(super) is_waiting: bool,
 }
 
-pub(super) async fn of_krate(
+/// The rows of a crate, in version order.
+#[derive(Default)]
+struct KrateRows {
+    rows: Vec<ProvenanceRow>,
+    is_waiting: bool,
+}
+
+/// Every one of the crates, in their order.
+pub(super) async fn of_krates(
     store: &dyn Store,
-    name: &CanonicalName,
+    names: &[CanonicalName],
     as_of: &AsOf,
     version_badges: bool,
-) -> anyhow::Result<KrateFiles> {
-    let (rows, is_waiting) = rows(store, name).await?;
+) -> anyhow::Result<Vec<KrateFiles>> {
+    let mut rows = rows(store, names).await?;
+    let of_krate = |name| of_krate(name, rows.remove(name).unwrap_or_default(), as_of, version_badges);
+    Ok(names.iter().map(of_krate).collect())
+}
+
+fn of_krate(name: &CanonicalName, krate: KrateRows, as_of: &AsOf, version_badges: bool) -> KrateFiles {
+    let KrateRows { rows, is_waiting } = krate;
     let (Some(document), Some(newest)) = (krate_document(&rows, as_of), export::default_version(&rows)) else {
-        return Ok(KrateFiles { files: Vec::new(), summary: None, is_waiting });
+        return KrateFiles { is_waiting, ..KrateFiles::default() };
     };
     let mut files = vec![(ExportedFile::Krate(name).path(), document.to_string().into_bytes())];
     badges(&mut files, [ExportedFile::BadgeSvg(name), ExportedFile::BadgeJson(name)], &newest.badge);
@@ -39,7 +60,7 @@ pub(super) async fn of_krate(
             badges(&mut files, places, &row.badge);
         }
     }
-    Ok(KrateFiles { files, summary: krate_summary(&rows), is_waiting })
+    KrateFiles { files, summary: krate_summary(&rows), is_waiting }
 }
 
 fn badges(files: &mut Vec<(String, Vec<u8>)>, [svg, json]: [ExportedFile<'_>; 2], badge: &Badge) {
@@ -47,15 +68,33 @@ fn badges(files: &mut Vec<(String, Vec<u8>)>, [svg, json]: [ExportedFile<'_>; 2]
     files.push((json.path(), shields(badge).to_string().into_bytes()));
 }
 
-/// Whether a release of a crate waits for its advisories.
-pub(super) async fn is_waiting(store: &dyn Store, name: &CanonicalName) -> anyhow::Result<bool> {
-    let releases = store.releases(name).await?.unwrap_or_default();
-    let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
-    Ok(!show::waiting(store, &ids).await?.is_empty())
+/// Takes from crates those with a release that waits for its advisories.
+pub(super) async fn settled(
+    store: &dyn Store,
+    names: &BTreeSet<CanonicalName>,
+) -> anyhow::Result<BTreeSet<CanonicalName>> {
+    let mut settled = names.clone();
+    let names: Vec<_> = names.iter().cloned().collect();
+    for some in names.chunks(AT_ONCE) {
+        let releases = store.releases_of_krates(some).await?;
+        let ids: Vec<_> = releases.iter().map(|release| release.id).collect();
+        let waiting = show::waiting(store, &ids).await?;
+        for release in releases.iter().filter(|release| waiting.contains(&release.id)) {
+            settled.remove(&release.key.name.canonical());
+        }
+    }
+    Ok(settled)
 }
 
-/// The rows of a crate, in version order. A release that waits for its advisories is not shown as one without.
-async fn rows(store: &dyn Store, name: &CanonicalName) -> anyhow::Result<(Vec<ProvenanceRow>, bool)> {
-    let releases = store.releases(name).await?.unwrap_or_default();
-    show::rows_and_waiting(store, &releases).await
+/// The rows of crates. A release that waits for its advisories is not shown as one without.
+async fn rows(store: &dyn Store, names: &[CanonicalName]) -> anyhow::Result<BTreeMap<CanonicalName, KrateRows>> {
+    let releases = store.releases_of_krates(names).await?;
+    let (rows, waiting) = show::rows_and_waiting(store, &releases).await?;
+    let mut of_krate: BTreeMap<CanonicalName, KrateRows> = BTreeMap::new();
+    for (release, row) in releases.iter().zip(rows) {
+        let krate = of_krate.entry(release.key.name.canonical()).or_default();
+        krate.is_waiting |= waiting.contains(&release.id);
+        krate.rows.push(row);
+    }
+    Ok(of_krate)
 }

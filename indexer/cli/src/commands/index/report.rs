@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schema::{AdvisoryState, ChecksumState, Clock as _, ProvenanceRow, Release, ReleaseId, Severity, Tone, Verdict};
+use schema::{
+    AdvisoryState, AsOf, ChecksumState, Clock as _, ProvenanceRow, Release, ReleaseId, Severity, Tone, Verdict,
+};
 use serde_json::json;
 use store::Store;
 
@@ -19,9 +21,11 @@ pub(crate) struct Summary {
     findings: BTreeMap<schema::FindingCode, u64>,
     n_selected: usize,
     took: Duration,
+    as_of: AsOf,
 }
 
 pub(crate) async fn summary(store: &dyn Store, selected: &[Release], took: Duration) -> anyhow::Result<Summary> {
+    let as_of = document::as_of(store).await?;
     let ids: Vec<ReleaseId> = selected.iter().map(|release| release.id).collect();
     let mut by_id: BTreeMap<_, _> = store.rows_of(&ids).await?.into_iter().collect();
     let mut findings = BTreeMap::new();
@@ -33,7 +37,7 @@ pub(crate) async fn summary(store: &dyn Store, selected: &[Release], took: Durat
         }
     }
     let rows = ids.iter().filter_map(|id| by_id.remove(id)).collect();
-    Ok(Summary { rows, findings, n_selected: ids.len(), took })
+    Ok(Summary { rows, findings, n_selected: ids.len(), took, as_of })
 }
 
 impl Summary {
@@ -48,11 +52,10 @@ impl Summary {
     }
 }
 
-pub(crate) async fn print(summary: &Summary, store: &dyn Store, settings: &Settings) -> anyhow::Result<()> {
-    let as_of = document::as_of(store).await?;
+pub(crate) fn print(summary: &Summary, settings: &Settings) -> anyhow::Result<()> {
     if settings.json {
         let mut answer = as_json(summary);
-        answer["as_of"] = serde_json::to_value(&as_of)?;
+        answer["as_of"] = serde_json::to_value(&summary.as_of)?;
         document::print(answer);
         return Ok(());
     }
@@ -60,7 +63,7 @@ pub(crate) async fn print(summary: &Summary, store: &dyn Store, settings: &Setti
         print_table(summary, settings);
     }
     print_words(summary);
-    say(&document::as_of_words(&as_of, SystemClock.now()));
+    say(&document::as_of_words(&summary.as_of, SystemClock.now()));
     Ok(())
 }
 
