@@ -140,18 +140,28 @@ async fn an_index_that_was_not_finished_is_made_again() {
     let Some(server) = server().await else { return };
     let database = server.bare_database().await.unwrap();
     let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    // As if the first migration were one that builds an index concurrently, and was cut short: the index is there and invalid.
+    // As if two migrations that build an index concurrently had been cut short: one index is there and invalid, the other one was
+    // finished by the server when nobody was there any more to note it.
     connection.ensure_migrations_table("_sqlx_migrations").await.unwrap();
     connection
         .execute("CREATE TABLE left_over (checksum BYTEA); INSERT INTO left_over VALUES ('a'), ('a')")
         .await
         .unwrap();
     assert!(
-        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY release_checksum ON left_over (checksum)").await.is_err()
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY release_published ON left_over (checksum)").await.is_err()
     );
-    assert!(
-        connection.execute("CREATE INDEX release_checksum ON left_over (checksum)").await.is_err(),
-        "it is in the way"
-    );
+    connection.execute("CREATE INDEX CONCURRENTLY change_at ON left_over (checksum)").await.unwrap();
+    for name in ["release_published", "change_at"] {
+        let again = format!("CREATE INDEX {name} ON left_over (checksum)");
+        assert!(connection.execute(AssertSqlSafe(again)).await.is_err(), "{name} is in the way");
+    }
     PostgresStore::open(&database.url()).await.unwrap();
+    let on: Vec<String> = sqlx::query_scalar(
+        "SELECT indrelid::regclass::text FROM pg_index
+         WHERE indisvalid AND indexrelid IN ('release_published'::regclass, 'change_at'::regclass) ORDER BY 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(on, ["change", "release"]);
 }
