@@ -367,7 +367,14 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
             advisory: AdvisoryId("RUSTSEC-1".to_owned()),
             flags: vec![MatchFlag::DerivedKind],
         };
-        store.finish_matches(&[MatchWrite { mark, matches: vec![found.clone()] }], NOW).await.unwrap();
+        let one = store.advisory_db().await.unwrap();
+        let writes = [MatchWrite { mark, matches: vec![found.clone()] }];
+        for other in [None, Some(DbCommit { commit: "zero".to_owned(), ..one.clone().unwrap() })] {
+            let refused = store.finish_matches(&writes, other.as_ref(), NOW).await;
+            assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+            assert_eq!(store.open_marks(&[release], Step::Match).await.unwrap().len(), 1, "it is still to be done");
+        }
+        store.finish_matches(&writes, one.as_ref(), NOW).await.unwrap();
         assert_eq!(store.matches(&[release]).await.unwrap(), [found]);
         assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap().len(), 1);
         for id in ["rustsec-1", "cve-1", "CVE-1"] {
@@ -382,7 +389,8 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
         assert_eq!(listed[0].db_commit, "two");
         assert_eq!(store.advisory_facts().await.unwrap(), [listed[0].facts.clone()]);
         let mark = taken(store.as_ref(), Step::Match).await[0];
-        store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], NOW).await.unwrap();
+        let two = store.advisory_db().await.unwrap();
+        store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], two.as_ref(), NOW).await.unwrap();
         assert_eq!(store.matches(&[release]).await.unwrap(), []);
 
         store.apply_db(&state("three", Vec::new(), &["RUSTSEC-1"]), NOW).await.unwrap();

@@ -119,13 +119,17 @@ fn a_subscription_is_held_by_one_and_goes_only_forward() {
             private: true,
         };
         let id = store.add_webhook(&webhook, 5, NOW).await.unwrap();
-        let taken = store.take_webhooks(NOW, LATER).await.unwrap();
+        let taken = store.take_webhooks(NOW, LATER, 0, 9).await.unwrap();
         assert_eq!(
             taken.iter().map(|row| (row.id, &row.webhook, row.progress.cursor)).collect::<Vec<_>>(),
             [(id, &webhook, 5)]
         );
-        assert_eq!(store.take_webhooks(NOW, LATER).await.unwrap(), [], "somebody holds it");
-        assert_eq!(store.take_webhooks(LATER, LATER.plus_seconds(1)).await.unwrap().len(), 1, "who held it is gone");
+        assert_eq!(store.take_webhooks(NOW, LATER, 0, 9).await.unwrap(), [], "somebody holds it");
+        assert_eq!(
+            store.take_webhooks(LATER, LATER.plus_seconds(1), 0, 9).await.unwrap().len(),
+            1,
+            "who held it is gone"
+        );
 
         let progress = WebhookProgress {
             cursor: 9,
@@ -135,19 +139,31 @@ fn a_subscription_is_held_by_one_and_goes_only_forward() {
             last_success_at: Some(NOW),
             disabled: None,
         };
-        store.note_webhook(id, &progress).await.unwrap();
+        store.note_webhook(id, LATER, &progress).await.unwrap();
+        assert_ne!(store.webhooks().await.unwrap()[0].progress, progress, "who lost it notes nothing");
+        store.note_webhook(id, LATER.plus_seconds(1), &progress).await.unwrap();
         assert_eq!(store.webhooks().await.unwrap()[0].progress, progress);
-        assert_eq!(store.take_webhooks(LATER, LATER.plus_seconds(9)).await.unwrap(), [], "not due");
-        store.note_webhook(id, &WebhookProgress { cursor: 3, ..progress.clone() }).await.unwrap();
+        assert_eq!(store.take_webhooks(LATER, LATER.plus_seconds(9), 0, 9).await.unwrap(), [], "not due");
+        let held = LATER.plus_seconds(60);
+        assert_eq!(
+            store.take_webhooks(LATER.plus_seconds(10), held, id, 9).await.unwrap(),
+            [],
+            "its number is not above"
+        );
+        assert_eq!(store.take_webhooks(LATER.plus_seconds(10), held, 0, 0).await.unwrap(), [], "none is wanted");
+        assert_eq!(store.take_webhooks(LATER.plus_seconds(10), held, 0, 1).await.unwrap().len(), 1);
+        store.note_webhook(id, held, &WebhookProgress { cursor: 3, ..progress.clone() }).await.unwrap();
         assert_eq!(store.webhooks().await.unwrap()[0].progress.cursor, 9, "who is late moves nothing back");
 
         assert!(!store.resume_webhook(id, LATER).await.unwrap(), "it is not disabled");
         let disabled = Some((LATER, "gone".to_owned()));
-        store.note_webhook(id, &WebhookProgress { disabled: disabled.clone(), ..progress.clone() }).await.unwrap();
+        store.take_webhooks(LATER.plus_seconds(10), held, 0, 1).await.unwrap();
+        let is_gone = WebhookProgress { disabled: disabled.clone(), ..progress.clone() };
+        store.note_webhook(id, held, &is_gone).await.unwrap();
         assert_eq!(store.webhooks().await.unwrap()[0].progress.disabled, disabled);
-        assert_eq!(store.take_webhooks(LATER.plus_seconds(99), LATER.plus_seconds(100)).await.unwrap(), []);
+        assert_eq!(store.take_webhooks(LATER.plus_seconds(99), LATER.plus_seconds(100), 0, 9).await.unwrap(), []);
         assert!(store.resume_webhook(id, LATER).await.unwrap());
-        let resumed = store.take_webhooks(LATER, LATER.plus_seconds(9)).await.unwrap();
+        let resumed = store.take_webhooks(LATER, LATER.plus_seconds(9), 0, 9).await.unwrap();
         assert_eq!((resumed[0].progress.tries, resumed[0].progress.cursor), (0, 9));
         assert!(store.remove_webhook(id).await.unwrap());
         assert!(!store.remove_webhook(id).await.unwrap());

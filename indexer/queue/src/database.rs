@@ -228,8 +228,7 @@ fn quarantined(bad: advisories::Quarantined) -> QuarantineWrite {
 /// The advisories of one state of the database, parsed.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) commit: String,
-    source: String,
+    pub(crate) state: DbCommit,
     pub(crate) advisories: Vec<Advisory>,
     pub(crate) by_id: HashMap<AdvisoryId, usize>,
 }
@@ -238,7 +237,8 @@ impl Engine {
     /// The advisories known now; `None` when no database was ever loaded. Parsed once per state.
     pub(crate) async fn known(&self) -> Result<Option<Arc<Known>>, QueueError> {
         let Some(commit) = self.store.advisory_db().await? else { return Ok(None) };
-        let is_present = |known: &Arc<Known>| known.commit == commit.commit && known.source == commit.source;
+        let is_present =
+            |known: &Arc<Known>| known.state.commit == commit.commit && known.state.source == commit.source;
         if let Some(known) = self.known.read().await.as_ref().filter(|known| is_present(known)) {
             return Ok(Some(Arc::clone(known)));
         }
@@ -257,5 +257,5 @@ impl Engine {
 fn parse_all(stored: &[StoredAdvisory], commit: DbCommit) -> Result<Known, QueueError> {
     let advisories = stored.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     let by_id = advisories.iter().enumerate().map(|(at, advisory)| (advisory.facts.id.clone(), at)).collect();
-    Ok(Known { commit: commit.commit, source: commit.source, advisories, by_id })
+    Ok(Known { state: commit, advisories, by_id })
 }

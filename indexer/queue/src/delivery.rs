@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::layers::WorkerBuilderExt as _;
-use apalis::prelude::{BackendExt as _, BoxDynError, Data, Monitor, ParallelizeExt as _, TaskSink as _, WorkerBuilder};
+use apalis::prelude::{
+    BackendExt as _, BoxDynError, Data, Monitor, ParallelizeExt as _, TaskBuilder, TaskSink as _, WorkerBuilder,
+};
+use apalis_core::backend::Vacuum as _;
 use apalis_sqlite::SqlitePool;
-use schema::Step;
+use schema::{Step, Timestamp};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +59,12 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A job that takes long (a large repository) is not another worker's: with the heartbeat, the lease of a delivery.
 const MISSED_HEARTBEATS: usize = 450;
+
+/// Between the end of a lane's worker, which the queue's database brought about, and the next one.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// Jobs are due at once. The server compares with its own clock, which may be behind ours, and keeps jobs for longer than this.
+const EARLIER_SECONDS: i64 = 30 * 60;
 
 /// Where the queue keeps its jobs.
 #[derive(Clone)]
@@ -111,10 +120,16 @@ impl Delivery {
     }
 
     /// Puts jobs into a lane, with one request.
-    pub(crate) async fn push(&self, lane: Lane, jobs: Vec<Job>) -> Result<(), QueueError> {
+    pub(crate) async fn push(&self, lane: Lane, jobs: Vec<Job>, now: Timestamp) -> Result<(), QueueError> {
+        let due = now.plus_seconds(-EARLIER_SECONDS).as_micros() / 1_000_000;
+        let due = u64::try_from(due).unwrap_or_default();
         let pushed = match &self.queues {
             Queues::File(pool) => file::storage(pool, lane).push_bulk(jobs).await.map_err(|error| error.to_string()),
-            Queues::Server(queues) => queues.storage(lane).push_bulk(jobs).await.map_err(|error| error.to_string()),
+            Queues::Server(queues) => {
+                let tasks = jobs.into_iter().map(|job| TaskBuilder::new(job).run_at_timestamp(due).build());
+                let pushed = queues.storage(lane).push_all(futures::stream::iter(tasks)).await;
+                pushed.map_err(|error| error.to_string())
+            }
         };
         // Perhaps they are there although it failed.
         self.bell(lane).ring();
@@ -125,35 +140,57 @@ impl Delivery {
         self.bells.get(&lane.step).cloned().unwrap_or_default()
     }
 
-    /// Runs the workers of every lane until `stop`.
-    pub(crate) async fn work<A: Answers>(&self, answers: Arc<A>, stop: CancellationToken) -> Result<(), QueueError> {
-        let mut monitor = Monitor::new().should_restart(|_, _| true);
-        for lane in LANES {
-            let (answers, bell) = (Arc::clone(&answers), self.bell(lane));
-            monitor = match self.queues.clone() {
-                Queues::File(pool) => monitor.register(move |_| {
-                    WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
-                        .backend(file::storage(&pool, lane).poll_with_strategy(bell.listen()))
-                        .data(Arc::clone(&answers))
-                        .concurrency(lane.at_once)
-                        .parallelize(tokio::spawn)
-                        .build(handle::<A>)
-                }),
-                Queues::Server(queues) => monitor.register(move |_| {
-                    WorkerBuilder::new(queues.worker(lane.step))
-                        .backend(queues.storage(lane).poll_with_strategy(bell.listen()))
-                        .data(Arc::clone(&answers))
-                        .concurrency(lane.at_once)
-                        .parallelize(tokio::spawn)
-                        .build(handle::<A>)
-                }),
-            };
+    /// Forgets jobs that came to their end, where the store does not do it.
+    pub(crate) async fn prune(&self) -> Result<(), QueueError> {
+        if let Queues::File(pool) = &self.queues {
+            file::storage(pool, LANES[0]).vacuum().await.map_err(|error| failed("prune its file", &error))?;
         }
-        let signal = async move {
-            stop.cancelled().await;
-            Ok(())
-        };
-        monitor.run_with_signal(signal).await.map_err(|error| failed("run its workers", &error))
+        Ok(())
+    }
+
+    /// Runs the workers of every lane until `stop`.
+    pub(crate) async fn work<A: Answers>(&self, answers: Arc<A>, stop: CancellationToken) {
+        futures::future::join_all(LANES.map(|lane| self.work_lane(lane, Arc::clone(&answers), &stop))).await;
+    }
+
+    /// One worker after another: what ends one is the queue's database, which may be back soon, and is not asked without a
+    /// pause until then.
+    async fn work_lane<A: Answers>(&self, lane: Lane, answers: Arc<A>, stop: &CancellationToken) {
+        loop {
+            let ended = tokio::select! {
+                ended = self.worker(lane, &answers).run() => ended,
+                () = stop.cancelled() => return,
+            };
+            // Who puts jobs there meets the same fault, and tells it.
+            tracing::debug!(step = %lane.step, "the queue's worker ended and begins anew: {ended:?}");
+            tokio::select! {
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// A lane's worker, which ends when the queue's database fails it.
+    fn worker<A: Answers>(&self, lane: Lane, answers: &Arc<A>) -> Monitor {
+        let (answers, bell) = (Arc::clone(answers), self.bell(lane));
+        match self.queues.clone() {
+            Queues::File(pool) => Monitor::new().register(move |_| {
+                WorkerBuilder::new(format!("{}-{}", lane.step, std::process::id()))
+                    .backend(file::storage(&pool, lane).poll_with_strategy(bell.listen()))
+                    .data(Arc::clone(&answers))
+                    .concurrency(lane.at_once)
+                    .parallelize(tokio::spawn)
+                    .build(handle::<A>)
+            }),
+            Queues::Server(queues) => Monitor::new().register(move |_| {
+                WorkerBuilder::new(queues.worker(lane.step))
+                    .backend(queues.storage(lane).poll_with_strategy(bell.listen()))
+                    .data(Arc::clone(&answers))
+                    .concurrency(lane.at_once)
+                    .parallelize(tokio::spawn)
+                    .build(handle::<A>)
+            }),
+        }
     }
 }
 

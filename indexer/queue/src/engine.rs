@@ -41,6 +41,9 @@ const PRUNE_SECONDS: i64 = 600;
 /// Sweeps are not closer together than this, so that under load one finds the marks of many answers.
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long what is under way may go on after the word to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
@@ -132,7 +135,7 @@ impl Engine {
             reader,
             known: tokio::sync::RwLock::default(),
             delivery,
-            under_way: UnderWay::default(),
+            under_way: UnderWay::new(Duration::from_secs(DELIVERY_LEASE_SECONDS.unsigned_abs())),
             answered: Notify::new(),
             fatal: Mutex::default(),
             unwritten: Mutex::default(),
@@ -226,7 +229,7 @@ impl Engine {
         tokio::pin!(workers);
         let outcome = tokio::select! {
             outcome = self.sweep_on(lanes, until, stop) => outcome,
-            worked = &mut workers => Err(ended_early(worked)),
+            ended = &mut workers => Err(ended_early(ended)),
         };
         workers_stop.cancel();
         // Nothing is under way any more; apalis' own leave-taking waits for its poll timers.
@@ -262,8 +265,13 @@ impl Engine {
             if now >= prune_at {
                 prune_at = now.plus_seconds(PRUNE_SECONDS);
                 when_back(until, self.store.prune_jobs().await.map_err(QueueError::from))?;
+                when_back(until, self.delivery.prune().await)?;
             }
-            let delivered = when_back(until, self.sweep(lanes).await)?;
+            let delivered = tokio::select! {
+                swept = self.sweep(lanes) => when_back(until, swept)?,
+                // A database that is silent keeps nobody from stopping: what was taken is free when this process is gone.
+                () = stopped_since(stop, PATIENCE) => continue,
+            };
             if until == Until::Idle && delivered == 0 && self.is_idle(lanes).await? {
                 return Ok(());
             }
@@ -312,12 +320,15 @@ impl Engine {
     }
 
     async fn try_push(&self, lane: Lane, marks: &[Mark]) -> Result<(), QueueError> {
-        let jobs: Vec<_> = self.jobs_of(lane, marks).await?.iter().map(|some| Job::new(lane.step, some)).collect();
-        let n_jobs = jobs.len();
-        self.under_way.add(lane.step, n_jobs);
-        let pushed = self.delivery.push(lane, jobs).await;
+        let jobs = self.jobs_of(lane, marks).await?;
+        let job = |marks: &Vec<Mark>| Job::new(lane.step, self.under_way.take(lane.step), marks);
+        let jobs: Vec<_> = jobs.iter().map(job).collect();
+        let tickets: Vec<_> = jobs.iter().map(|job| job.ticket).collect();
+        let pushed = self.delivery.push(lane, jobs, self.clock.now()).await;
         if pushed.is_err() {
-            self.under_way.remove(lane.step, n_jobs);
+            for ticket in tickets {
+                self.under_way.forget(lane.step, ticket);
+            }
         }
         pushed
     }
@@ -358,7 +369,7 @@ impl Engine {
     /// Lets handlers that are at work finish; their results are worth keeping, but nobody should wait long for them.
     async fn drain(&self) {
         self.progress.note("interrupted: finishing what is under way");
-        let patience = tokio::time::sleep(Duration::from_secs(5));
+        let patience = tokio::time::sleep(PATIENCE);
         tokio::pin!(patience);
         loop {
             if !self.under_way.is_any() {
@@ -438,7 +449,7 @@ impl Answers for Engine {
             self.note_failure(job.step, &marks, failure).await;
         }
         self.progress.advance(marks.len() as u64, job.step.as_str());
-        self.under_way.answered(job.step, begun.elapsed());
+        self.under_way.answered(job.step, job.ticket, begun.elapsed());
         self.answered.notify_waiters();
     }
 }
@@ -455,11 +466,14 @@ fn when_back<T: Default>(until: Until, outcome: Result<T, QueueError>) -> Result
     }
 }
 
+/// Ends when a stop was asked for so long ago.
+async fn stopped_since(stop: &CancellationToken, patience: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(patience).await;
+}
+
 /// Workers end only when they are told to; anything else is a failure.
-fn ended_early(worked: Result<Result<(), QueueError>, tokio::task::JoinError>) -> QueueError {
-    match worked {
-        Ok(Err(error)) => error,
-        Ok(Ok(())) => QueueError::Delivery { action: "run its workers", reason: "they stopped".to_owned() },
-        Err(failure) => QueueError::Delivery { action: "run its workers", reason: failure.to_string() },
-    }
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> QueueError {
+    let reason = ended.map_or_else(|failure| failure.to_string(), |()| "they stopped".to_owned());
+    QueueError::Delivery { action: "run its workers", reason }
 }

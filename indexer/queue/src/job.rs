@@ -11,16 +11,18 @@ pub(crate) struct Job {
     pub(crate) v: u32,
     /// Which step.
     pub(crate) step: Step,
+    /// What the process that made it knows it by.
+    pub(crate) ticket: u64,
     /// Release, token and tries of each mark.
     pub(crate) marks: Vec<(i64, i64, u32)>,
 }
 
 impl Job {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
-    pub(crate) fn new(step: Step, marks: &[Mark]) -> Self {
+    pub(crate) fn new(step: Step, ticket: u64, marks: &[Mark]) -> Self {
         let marks = marks.iter().map(|mark| (mark.release.0, mark.token, mark.tries)).collect();
-        Self { v: Self::VERSION, step, marks }
+        Self { v: Self::VERSION, step, ticket, marks }
     }
 
     pub(crate) fn marks(&self) -> Vec<Mark> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use schema::{ReleaseId, Step};
+use schema::{ReleaseId, Step, Timestamp};
 use store::{Mark, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -46,8 +46,8 @@ pub async fn time_deliveries(place: &JobsAt, store: &dyn Store, n: usize) -> Res
     let lane = LANES.into_iter().find(|lane| lane.step == Step::Inspect).unwrap_or(LANES[0]);
     let releases: Vec<_> = (0..n).zip(1..).map(|(_, release)| ReleaseId(release)).collect();
     for some in releases.chunks(SWEPT) {
-        let jobs = some.iter().map(|release| Job::new(lane.step, &[Mark { release: *release, token: 1, tries: 0 }]));
-        delivery.push(lane, jobs.collect()).await?;
+        let jobs = some.iter().map(|release| Job::new(lane.step, 0, &[Mark { release: *release, token: 1, tries: 0 }]));
+        delivery.push(lane, jobs.collect(), Timestamp::from_seconds(0)).await?;
     }
     idle.done.notified().await;
     let taken = begin.elapsed();

@@ -23,6 +23,8 @@ pub use list::{Names, WatchList};
 
 /// After the word to stop, what is at work has so long to come to an end; its results so far are stored either way.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long giving back the lead may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Waits differ by a tenth to either side, so that many followers do not come at one moment.
 const JITTER: f64 = 0.1;
 
@@ -139,8 +141,10 @@ impl Running {
             }
         };
         // A lead that is not given back is over soon enough.
-        if let Err(error) = self.watched.leave().await {
-            tracing::warn!("the lead could not be given back: {}", error.in_one_line());
+        match tokio::time::timeout(GOODBYE, self.watched.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the lead could not be given back: {}", error.in_one_line()),
+            Err(_) => tracing::warn!("the lead could not be given back: the database does not answer"),
         }
         outcome
     }

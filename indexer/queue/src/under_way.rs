@@ -1,6 +1,6 @@
 //! What this process has under way, and how much more each lane has a use for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,59 +19,86 @@ const READY_JOBS: (usize, usize) = (1, 31);
 const SUPPOSED: Duration = Duration::from_millis(15);
 
 /// What this process has of each step: jobs taken and not answered, how long one takes of late, and when some were taken last.
-#[derive(Default)]
-pub(crate) struct UnderWay(Mutex<BTreeMap<Step, Load>>);
+///
+/// A job may be lost in the queue: the server notes that it was fetched, and the answer that says so never comes. What is not
+/// answered by the time its delivery ends is no longer counted, or a lane that lost a few would take no more for good.
+pub(crate) struct UnderWay {
+    held: Mutex<Held>,
+    /// How long a delivery lasts.
+    lease: Duration,
+}
 
-#[derive(Clone, Copy)]
+#[derive(Default)]
+struct Held {
+    tickets: u64,
+    loads: BTreeMap<Step, Load>,
+}
+
 struct Load {
-    jobs: usize,
+    /// By ticket, when it was taken.
+    jobs: HashMap<u64, Instant>,
     pace: Duration,
     taken_at: Option<Instant>,
 }
 
 impl Default for Load {
     fn default() -> Self {
-        Self { jobs: 0, pace: SUPPOSED, taken_at: None }
+        Self { jobs: HashMap::new(), pace: SUPPOSED, taken_at: None }
     }
 }
 
 impl UnderWay {
+    /// Nothing yet; deliveries end after `lease`.
+    pub(crate) fn new(lease: Duration) -> Self {
+        Self { held: Mutex::default(), lease }
+    }
+
     /// How many more jobs a lane has a use for.
     pub(crate) fn room(&self, lane: Lane) -> usize {
-        let load = self.held().get(&lane.step).copied().unwrap_or_default();
-        (lane.at_once * (1 + ready_jobs(load.pace))).saturating_sub(load.jobs)
+        let mut held = self.held();
+        let load = held.loads.entry(lane.step).or_default();
+        load.jobs.retain(|_, taken_at| taken_at.elapsed() < self.lease);
+        (lane.at_once * (1 + ready_jobs(load.pace))).saturating_sub(load.jobs.len())
     }
 
     /// How long a lane still gathers marks before more are taken; zero: no longer.
     pub(crate) fn gathers(&self, lane: Lane) -> Duration {
-        let taken_at = self.held().get(&lane.step).and_then(|load| load.taken_at);
+        let taken_at = self.held().loads.get(&lane.step).and_then(|load| load.taken_at);
         taken_at.map_or(Duration::ZERO, |taken_at| lane.every.saturating_sub(taken_at.elapsed()))
     }
 
     pub(crate) fn is_any(&self) -> bool {
-        self.held().values().any(|load| load.jobs > 0)
+        let held = self.held();
+        let mut taken = held.loads.values().flat_map(|load| load.jobs.values());
+        taken.any(|taken_at| taken_at.elapsed() < self.lease)
     }
 
-    pub(crate) fn add(&self, step: Step, jobs: usize) {
+    /// A job is taken; gives its ticket.
+    pub(crate) fn take(&self, step: Step) -> u64 {
         let mut held = self.held();
-        let load = held.entry(step).or_default();
-        (load.jobs, load.taken_at) = (load.jobs + jobs, Some(Instant::now()));
+        let (ticket, now) = (held.tickets, Instant::now());
+        held.tickets += 1;
+        let load = held.loads.entry(step).or_default();
+        load.jobs.insert(ticket, now);
+        load.taken_at = Some(now);
+        ticket
     }
 
-    pub(crate) fn remove(&self, step: Step, jobs: usize) {
+    /// It will not be done.
+    pub(crate) fn forget(&self, step: Step, ticket: u64) {
+        self.held().loads.entry(step).or_default().jobs.remove(&ticket);
+    }
+
+    /// It is done, and took so long.
+    pub(crate) fn answered(&self, step: Step, ticket: u64, took: Duration) {
         let mut held = self.held();
-        let load = held.entry(step).or_default();
-        load.jobs = load.jobs.saturating_sub(jobs);
+        let load = held.loads.entry(step).or_default();
+        load.jobs.remove(&ticket);
+        load.pace = (load.pace * 3 + took) / 4;
     }
 
-    pub(crate) fn answered(&self, step: Step, taken: Duration) {
-        let mut held = self.held();
-        let load = held.entry(step).or_default();
-        (load.jobs, load.pace) = (load.jobs.saturating_sub(1), (load.pace * 3 + taken) / 4);
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Step, Load>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,11 +120,12 @@ mod tests {
     /// Each of the workers has one in hand, and what it takes up to `READY` for.
     #[test]
     fn a_lane_takes_little_of_what_takes_long_and_much_of_what_is_quick() {
-        let under_way = UnderWay::default();
+        let under_way = UnderWay::new(Duration::from_hours(1));
+        let take = |n: usize| (0..n).map(|_| under_way.take(Step::Inspect)).collect::<Vec<_>>();
         let settle = |millis: u64| {
             for _ in 0..50 {
-                under_way.add(Step::Inspect, 1);
-                under_way.answered(Step::Inspect, Duration::from_millis(millis));
+                let ticket = under_way.take(Step::Inspect);
+                under_way.answered(Step::Inspect, ticket, Duration::from_millis(millis));
             }
         };
         settle(60_000);
@@ -106,11 +134,26 @@ mod tests {
         assert_eq!(under_way.room(lane(2)), 2 * (1 + 4));
         settle(0);
         assert_eq!(under_way.room(lane(2)), 2 * (1 + 31));
-        under_way.add(Step::Inspect, 60);
+        let some = take(60);
         assert_eq!(under_way.room(lane(2)), 4);
-        under_way.add(Step::Inspect, 60);
+        let more = take(60);
         assert_eq!((under_way.room(lane(2)), under_way.is_any()), (0, true));
-        under_way.remove(Step::Inspect, 120);
+        some.into_iter().chain(more).for_each(|ticket| under_way.forget(Step::Inspect, ticket));
         assert!(!under_way.is_any());
+    }
+
+    /// A lane whose jobs were lost takes others when their delivery is over; an answer that comes after all does no harm.
+    #[test]
+    fn what_is_lost_in_the_queue_is_not_waited_for_longer_than_its_delivery_lasts() {
+        let under_way = UnderWay::new(Duration::ZERO);
+        let lost = under_way.take(Step::Inspect);
+        assert!(!under_way.is_any());
+        let room = under_way.room(lane(2));
+        under_way.answered(Step::Inspect, lost, SUPPOSED);
+        assert_eq!(under_way.room(lane(2)), room);
+
+        let patient = UnderWay::new(Duration::from_hours(1));
+        patient.take(Step::Inspect);
+        assert_eq!((patient.is_any(), patient.room(lane(2))), (true, room - 1));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use net::{Addresses, Agent, AgentOptions, Exchange, Get, NetError, Url};
 use ring::hmac;
 use schema::{CanonicalName, Clock, KrateName, Secret, Timestamp};
@@ -80,8 +81,8 @@ impl Deliveries {
         }
     }
 
-    /// Tells every subscriber that is due what it lacks. Gives how many events were taken. Offline nothing is tried, and what is
-    /// due stays due.
+    /// Tells every subscriber that is due what it lacks, some at once; each is taken when it can be told. Gives how many events
+    /// were taken. Offline nothing is tried, and what is due stays due.
     ///
     /// # Errors
     /// When the store fails; what was told and could not be noted is told again.
@@ -89,19 +90,32 @@ impl Deliveries {
         if self.offline {
             return Ok(0);
         }
-        let now = self.clock.now();
-        let due = self.store.take_webhooks(now, now.plus_seconds(HOLD_SECONDS)).await?;
-        let told = futures::stream::iter(due).map(|row| self.tell(row)).buffer_unordered(AT_ONCE);
-        let told: Vec<Result<usize, StoreError>> = told.collect().await;
-        let mut n_taken = 0;
-        for taken in told {
-            n_taken += taken?;
+        let (mut under_way, mut after, mut n_taken) = (FuturesUnordered::new(), Some(0), 0);
+        let mut failure = None;
+        loop {
+            if let Some(last) = after.filter(|_| failure.is_none()) {
+                let now = self.clock.now();
+                let (held, room) = (now.plus_seconds(HOLD_SECONDS), AT_ONCE - under_way.len());
+                let limit = u32::try_from(room).unwrap_or(u32::MAX);
+                let due = self.store.take_webhooks(now, held, last, limit).await;
+                let due = due.unwrap_or_else(|error| {
+                    failure = Some(error);
+                    Vec::new()
+                });
+                after = due.last().filter(|_| due.len() == room).map(|row| row.id);
+                under_way.extend(due.into_iter().map(|row| self.tell(row, held)));
+            }
+            // What was told is noted, whatever became of the others.
+            match under_way.next().await {
+                Some(Ok(taken)) => n_taken += taken,
+                Some(Err(error)) => failure = Some(error),
+                None => return failure.map_or(Ok(n_taken), |error| Err(error.into())),
+            }
         }
-        Ok(n_taken)
     }
 
-    async fn tell(&self, row: WebhookRow) -> Result<usize, StoreError> {
-        let until = self.clock.now().plus_seconds(HOLD_SECONDS / 2);
+    async fn tell(&self, row: WebhookRow, held: Timestamp) -> Result<usize, StoreError> {
+        let until = held.plus_seconds(-HOLD_SECONDS / 2);
         let (mut progress, mut n_taken) = (row.progress.clone(), 0);
         progress.next_at = self.clock.now();
         'page: loop {
@@ -125,7 +139,7 @@ impl Deliveries {
                 break;
             }
         }
-        self.store.note_webhook(row.id, &progress).await?;
+        self.store.note_webhook(row.id, held, &progress).await?;
         Ok(n_taken)
     }
 

@@ -41,8 +41,17 @@ pub trait Advisories {
     async fn advisories_of(&self, canonical: &CanonicalName) -> Result<Vec<StoredAdvisory>, StoreError>;
 
     /// Stores what covers these releases and nothing else does, clears their marks and marks them for publishing.
-    /// Marks that are no longer the ones read are passed over.
-    async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError>;
+    /// Marks that are no longer the ones read are passed over. `state` is the one they were matched with; `None`: there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when another state is the present one by now: it marked the releases it knew of, and one that
+    /// came meanwhile may be none of them. Nothing is stored then.
+    async fn finish_matches(
+        &self,
+        writes: &[MatchWrite],
+        state: Option<&DbCommit>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Matches that stand, of these releases.
     async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError>;

@@ -17,11 +17,19 @@ pub trait Webhooks {
     /// Forgets a subscription. `false`: there is none.
     async fn remove_webhook(&self, id: i64) -> Result<bool, StoreError>;
 
-    /// Takes subscriptions that are due and that nobody else delivers to, and holds them until `until`.
-    async fn take_webhooks(&self, now: Timestamp, until: Timestamp) -> Result<Vec<WebhookRow>, StoreError>;
+    /// Takes subscriptions that are due and that nobody else delivers to, and holds them until `until`: by number, those above
+    /// `after`, at most `limit`.
+    async fn take_webhooks(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<WebhookRow>, StoreError>;
 
-    /// Notes how far a subscription is and when it is due again; nobody holds it any more.
-    async fn note_webhook(&self, id: i64, progress: &WebhookProgress) -> Result<(), StoreError>;
+    /// Notes how far a subscription is that was held until `held`, and when it is due again; nobody holds it any more. Who lost
+    /// it meanwhile changes nothing: it is told again.
+    async fn note_webhook(&self, id: i64, held: Timestamp, progress: &WebhookProgress) -> Result<(), StoreError>;
 
     /// Has a disabled subscription go on from where it was. `false`: there is none, or it is not disabled.
     async fn resume_webhook(&self, id: i64, now: Timestamp) -> Result<bool, StoreError>;

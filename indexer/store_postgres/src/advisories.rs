@@ -99,8 +99,14 @@ impl Advisories for PostgresStore {
         self.stored_advisories(PRESENT, "v.canonical = $1", canonical.as_str()).await
     }
 
-    async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError> {
+    async fn finish_matches(
+        &self,
+        writes: &[MatchWrite],
+        state: Option<&DbCommit>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        self.must_be_present(&mut transaction, state).await?;
         let cleared = self.clear_in(&mut transaction, writes.iter().map(|write| write.mark), Step::Match).await?;
         let held: HashSet<_> = cleared.iter().map(|(release, _)| *release).collect();
         let releases: Vec<_> = held.iter().map(|release| release.0).collect();

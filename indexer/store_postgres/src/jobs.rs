@@ -8,7 +8,7 @@ use crate::error::Failing;
 
 /// Jobs under way with a worker that lives are left alone; so is everybody else's queue.
 const PRUNE_JOBS: &str = "DELETE FROM apalis.jobs WHERE job_type LIKE 'provenance/%'
-     AND coalesce(done_at, lock_at, run_at) < now() - interval '1 hour'
+     AND coalesce(done_at, lock_at, run_at) < now() - interval '2 hours'
      AND (done_at IS NOT NULL OR lock_by IS NULL
          OR lock_by NOT IN (SELECT id FROM apalis.workers WHERE last_seen > now() - interval '1 hour'))";
 

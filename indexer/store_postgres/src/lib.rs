@@ -114,7 +114,8 @@ impl PostgresStore {
     /// Closes every connection; what was delivered to this process is free for others at once.
     pub async fn close(&self) {
         self.membership.end().await;
-        self.pool.close().await;
+        // What a silent server was asked is not waited for: nobody keeps a process that was told to end.
+        let _ = tokio::time::timeout(membership::GOODBYE, self.pool.close()).await;
     }
 
     async fn connect(url: &str) -> Result<Self, StoreError> {

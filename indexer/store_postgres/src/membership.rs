@@ -1,6 +1,8 @@
 //! Who is alive: each process that takes deliveries holds one connection with an advisory lock on its number. The server
 //! frees the lock when the process dies, however it dies, and what was delivered to that number is free for the others.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{Mutex, MutexGuard};
@@ -13,6 +15,12 @@ const LOCKS: i32 = 0x7072_6f76;
 
 /// The same for repositories: "repo", and a hash of the repository's key. Two with one hash wait for each other, no worse.
 const REPOSITORIES: i32 = 0x7265_706f;
+
+/// No statement on this connection takes longer, by far; the server itself ends one that waits for a lock long before.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How long leaving may take.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 
 /// This process among those that share the database; it joins when it takes its first delivery.
 pub(crate) struct Membership {
@@ -39,7 +47,7 @@ impl Membership {
     ) -> Result<T, sqlx::Error> {
         let mut held = self.joined().await?;
         let Some(member) = held.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
-        let outcome = work(member).await;
+        let outcome = answered(work(member)).await;
         if outcome.is_err() {
             *held = None;
         }
@@ -78,22 +86,7 @@ impl Membership {
     async fn joined(&self) -> Result<MutexGuard<'_, Option<Member>>, sqlx::Error> {
         let mut held = self.member.lock().await;
         if held.is_none() {
-            let mut connection = connect(&self.options).await?;
-            let mut number: i32;
-            loop {
-                number =
-                    sqlx::query_scalar("SELECT nextval('worker_number')::integer").fetch_one(&mut connection).await?;
-                // Numbers come around: one that is held belongs to somebody who has lived for very long.
-                let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
-                    .bind(LOCKS)
-                    .bind(number)
-                    .fetch_one(&mut connection)
-                    .await?;
-                if is_ours {
-                    break;
-                }
-            }
-            *held = Some(Member { number, connection });
+            *held = Some(answered(join(&self.options)).await?);
         }
         Ok(held)
     }
@@ -103,11 +96,39 @@ impl Membership {
         self.options.clone()
     }
 
-    /// Leaves; the lock is free when this returns.
+    /// Leaves; the lock is free when this returns, or the server does not answer and finds that out for itself.
     pub(crate) async fn end(&self) {
-        if let Some(member) = self.member.lock().await.take() {
-            // A connection that cannot be closed is dead already.
-            let _ = member.connection.close().await;
+        let ended = async {
+            if let Some(member) = self.member.lock().await.take() {
+                // A connection that cannot be closed is dead already.
+                let _ = member.connection.close().await;
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE, ended).await;
+    }
+}
+
+/// What the server answers in time. A machine that is gone without a word never does, and nothing tells its clients.
+async fn answered<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(SILENCE, work).await.unwrap_or_else(|_| {
+        let silent = format!("no answer in {} seconds", SILENCE.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent)))
+    })
+}
+
+async fn join(options: &PgConnectOptions) -> Result<Member, sqlx::Error> {
+    let mut connection = connect(options).await?;
+    loop {
+        let number: i32 =
+            sqlx::query_scalar("SELECT nextval('worker_number')::integer").fetch_one(&mut connection).await?;
+        // Numbers come around: one that is held belongs to somebody who has lived for very long.
+        let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
+            .bind(LOCKS)
+            .bind(number)
+            .fetch_one(&mut connection)
+            .await?;
+        if is_ours {
+            return Ok(Member { number, connection });
         }
     }
 }

@@ -31,6 +31,28 @@ impl PostgresStore {
             .failing_on(self, "read the state of the advisory database")
     }
 
+    /// Refuses what was matched with another state than the present one, and keeps it the present one until the transaction
+    /// ends. A state under way is waited for: it cannot see a release that came after it began, and so does not mark it.
+    pub(crate) async fn must_be_present(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        state: Option<&DbCommit>,
+    ) -> Result<(), StoreError> {
+        sqlx::query("LOCK TABLE advisory_db IN SHARE MODE")
+            .execute(&mut **transaction)
+            .await
+            .failing_on(self, "hold the advisory database")?;
+        let present: Option<(String, String)> =
+            sqlx::query_as("SELECT db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+                .fetch_optional(&mut **transaction)
+                .await
+                .failing_on(self, "read the state of the advisory database")?;
+        if present == state.map(|state| (kept(&state.commit).into_owned(), kept(&state.source).into_owned())) {
+            return Ok(());
+        }
+        Err(StoreError::Conflict { what: "the advisory database".to_owned() })
+    }
+
     /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one.
     pub(crate) async fn number_state(
         &self,

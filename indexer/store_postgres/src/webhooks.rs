@@ -46,23 +46,35 @@ impl Webhooks for PostgresStore {
         Ok(removed.rows_affected() == 1)
     }
 
-    async fn take_webhooks(&self, now: Timestamp, until: Timestamp) -> Result<Vec<WebhookRow>, StoreError> {
+    async fn take_webhooks(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<WebhookRow>, StoreError> {
         let rows = sqlx::query(
-            "UPDATE webhook SET held_until = $2
-             WHERE disabled_at IS NULL AND next_at <= $1 AND held_until <= $1 RETURNING *",
+            "WITH next AS (
+                 SELECT id FROM webhook WHERE id > $3 AND disabled_at IS NULL AND next_at <= $1 AND held_until <= $1
+                 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+             UPDATE webhook SET held_until = $2 FROM next WHERE webhook.id = next.id RETURNING webhook.*",
         )
         .bind(now.as_micros())
         .bind(until.as_micros())
+        .bind(after)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .failing_on(self, "take the subscriptions that are due")?;
-        rows.iter().map(webhook).collect()
+        let mut taken = rows.iter().map(webhook).collect::<Result<Vec<_>, _>>()?;
+        taken.sort_by_key(|row| row.id);
+        Ok(taken)
     }
 
-    async fn note_webhook(&self, id: i64, progress: &WebhookProgress) -> Result<(), StoreError> {
+    async fn note_webhook(&self, id: i64, held: Timestamp, progress: &WebhookProgress) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE webhook SET cursor = greatest(cursor, $2), tries = $3, next_at = $4, last_error = $5,
-                 last_success_at = $6, disabled_at = $7, disabled_reason = $8, held_until = 0 WHERE id = $1",
+                 last_success_at = $6, disabled_at = $7, disabled_reason = $8, held_until = 0 WHERE id = $1 AND held_until = $9",
         )
         .bind(id)
         .bind(progress.cursor)
@@ -72,6 +84,7 @@ impl Webhooks for PostgresStore {
         .bind(progress.last_success_at.map(Timestamp::as_micros))
         .bind(progress.disabled.as_ref().map(|(at, _)| at.as_micros()))
         .bind(progress.disabled.as_ref().map(|(_, reason)| kept(reason)))
+        .bind(held.as_micros())
         .execute(&self.pool)
         .await
         .failing_on(self, "note how far a subscription is")?;

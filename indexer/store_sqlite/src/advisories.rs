@@ -102,8 +102,14 @@ impl Advisories for SqliteStore {
         self.stored_advisories(PRESENT, "v.canonical = ?1", canonical.as_str()).await
     }
 
-    async fn finish_matches(&self, writes: &[MatchWrite], now: Timestamp) -> Result<(), StoreError> {
+    async fn finish_matches(
+        &self,
+        writes: &[MatchWrite],
+        state: Option<&DbCommit>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        self.must_be_present(&mut transaction, state).await?;
         let cleared = self.clear_in(&mut transaction, writes.iter().map(|write| write.mark), Step::Match).await?;
         let held: std::collections::HashSet<_> = cleared.iter().map(|(release, _)| *release).collect();
         let cleared_json = json(&held)?;
@@ -213,6 +219,23 @@ impl SqliteStore {
                 })
             })
             .collect()
+    }
+
+    /// Refuses what was matched with another state than the present one.
+    async fn must_be_present(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        state: Option<&DbCommit>,
+    ) -> Result<(), StoreError> {
+        let present: Option<(String, String)> =
+            sqlx::query_as("SELECT db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+                .fetch_optional(&mut **transaction)
+                .await
+                .failing_on(self, "read the state of the advisory database")?;
+        if present == state.map(|state| (state.commit.clone(), state.source.clone())) {
+            return Ok(());
+        }
+        Err(StoreError::Conflict { what: "the advisory database".to_owned() })
     }
 
     /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one.

@@ -202,7 +202,7 @@ failing!(Advisories {
     apply_db(write: &DbWrite, now: Timestamp) -> ();
     advisories_by_id(id: &str) -> Vec<StoredAdvisory>;
     advisories_of(canonical: &CanonicalName) -> Vec<StoredAdvisory>;
-    finish_matches(writes: &[MatchWrite], now: Timestamp) -> ();
+    finish_matches(writes: &[MatchWrite], state: Option<&DbCommit>, now: Timestamp) -> ();
     matches(releases: &[ReleaseId]) -> Vec<AdvisoryMatch>;
     all_matches() -> Vec<AdvisoryMatch>;
     matched_by(advisories: &[AdvisoryId]) -> Vec<MatchRow>;
@@ -263,8 +263,8 @@ failing!(Webhooks {
     add_webhook(webhook: &WebhookWrite, cursor: i64, now: Timestamp) -> i64;
     webhooks() -> Vec<WebhookRow>;
     remove_webhook(id: i64) -> bool;
-    take_webhooks(now: Timestamp, until: Timestamp) -> Vec<WebhookRow>;
-    note_webhook(id: i64, progress: &WebhookProgress) -> ();
+    take_webhooks(now: Timestamp, until: Timestamp, after: i64, limit: u32) -> Vec<WebhookRow>;
+    note_webhook(id: i64, held: Timestamp, progress: &WebhookProgress) -> ();
     resume_webhook(id: i64, now: Timestamp) -> bool;
 });
 

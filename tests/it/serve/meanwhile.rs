@@ -101,5 +101,6 @@ async fn finish(store: &dyn Store, by_advisories: bool) {
         mark: *mark,
         matches: found.iter().filter(|found| found.release == mark.release).cloned().collect(),
     };
-    store.finish_matches(&marks.iter().map(write).collect::<Vec<_>>(), NOW).await.unwrap();
+    let (writes, state) = (marks.iter().map(write).collect::<Vec<_>>(), store.advisory_db().await.unwrap());
+    store.finish_matches(&writes, state.as_ref(), NOW).await.unwrap();
 }

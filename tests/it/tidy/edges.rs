@@ -47,6 +47,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tame-index", &["follow"]),
     ("sqlx", &["store_sqlite", "store_postgres"]),
     ("apalis", &["queue"]),
+    ("apalis-core", &["queue"]),
     ("apalis-sqlite", &["queue"]),
     ("apalis-postgres", &["queue"]),
     ("axum", &["serve", "fixtures"]),

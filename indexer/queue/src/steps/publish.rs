@@ -95,5 +95,5 @@ fn match_state(facts: &PublishFacts, known: Option<&Known>) -> MatchState {
             flags: found.flags.clone(),
         })
     });
-    MatchState::Matched { db_commit: known.commit.clone(), matches: matches.collect() }
+    MatchState::Matched { db_commit: known.state.commit.clone(), matches: matches.collect() }
 }

@@ -26,14 +26,19 @@ const AWAY_SECONDS: i64 = 5;
 /// spares the repository's server work, no more.
 const PATIENCE_SECONDS: i64 = 15 * 60;
 
-/// Since when repositories were found under way in another process.
+/// Who was not found under way for so long is waited for anew: the other process did what there was to do.
+const FORGOTTEN_SECONDS: i64 = 5 * 60;
+
+/// Since when repositories were found under way in another process, and when they were last.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<HashMap<String, Timestamp>>);
+pub(crate) struct Turns(Mutex<HashMap<String, (Timestamp, Timestamp)>>);
 
 impl Turns {
     fn has_waited_enough(&self, repository: &str, now: Timestamp) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *waiting.entry(repository.to_owned()).or_insert(now);
+        waiting.retain(|_, (_, last)| last.plus_seconds(FORGOTTEN_SECONDS) > now);
+        let (since, last) = waiting.entry(repository.to_owned()).or_insert((now, now));
+        *last = now;
         since.plus_seconds(PATIENCE_SECONDS) <= now
     }
 
@@ -231,5 +236,22 @@ impl Registry for KnownRegistry<'_> {
         // An unknown package is no finding, and a store that fails here fails the whole check a moment later.
         let (checksum, published_at) = self.handle.block_on(self.store.promised(name, num)).ok().flatten()?;
         Some(Promised { checksum, published_at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_always_found_under_way_is_waited_for_so_long_and_who_was_long_ago_anew() {
+        let (turns, start) = (Turns::default(), Timestamp::from_seconds(1_000_000));
+        let waited = |seconds: i64| turns.has_waited_enough("a", start.plus_seconds(seconds));
+        assert!((0..PATIENCE_SECONDS).step_by(60).all(|seconds| !waited(seconds)));
+        assert!(waited(PATIENCE_SECONDS));
+        // A month later it is another process's turn, and nobody's patience has run out.
+        assert!(!waited(30 * 86_400));
+        assert!(!turns.has_waited_enough("b", start.plus_seconds(60 * 86_400)));
+        assert_eq!(turns.0.lock().unwrap().len(), 1, "what was waited for long ago is forgotten");
     }
 }

@@ -142,7 +142,7 @@ async fn writers_that_mark_the_same_releases_in_any_order_do_not_end_in_a_ring()
                 let marks = store.deliver(Step::Match, LATER, Timestamp::from_micros(0), 100).await.unwrap();
                 let writes: Vec<_> =
                     marks.iter().rev().map(|mark| store::MatchWrite { mark: *mark, matches: Vec::new() }).collect();
-                store::Advisories::finish_matches(&store, &writes, NOW).await.unwrap();
+                store::Advisories::finish_matches(&store, &writes, None, NOW).await.unwrap();
             }
         })
     });
