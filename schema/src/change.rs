@@ -58,3 +58,16 @@ pub struct Change {
     /// The raw line after, byte for byte.
     pub line_after: Option<String>,
 }
+
+impl Change {
+    /// Whether what a line says of its archive is different by it, which is compared with the archive; a yank says nothing of it.
+    #[must_use]
+    pub fn edits_metadata(&self) -> bool {
+        match self.kind {
+            ChangeKind::MetadataChanged => true,
+            // What came back with another line than it went with.
+            ChangeKind::ReAdded => self.fields.iter().any(|field| field != "yanked"),
+            _ => false,
+        }
+    }
+}

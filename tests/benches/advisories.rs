@@ -77,7 +77,7 @@ async fn follow(store: &dyn Store, repo: &AdvisoryRepo) -> usize {
 /// What the step does, batch by batch.
 async fn drain(store: &dyn Store) -> usize {
     let advisories: Vec<_> = store.advisories().await.unwrap().iter().map(|stored| parsed(stored).unwrap()).collect();
-    let (mut n_matched, state) = (0, store.advisory_db().await.unwrap());
+    let (mut n_matched, state) = (0, store.advisory_state().await.unwrap().map(|state| state.seq));
     loop {
         let marks = store.deliver(Step::Match, NOW, NOW.plus_seconds(600), MARKS).await.unwrap();
         if marks.is_empty() {
@@ -92,7 +92,7 @@ async fn drain(store: &dyn Store) -> usize {
         let write =
             |mark: &store::Mark| MatchWrite { mark: *mark, matches: found.remove(&mark.release).unwrap_or_default() };
         let writes: Vec<_> = marks.iter().map(write).collect();
-        store.finish_matches(&writes, state.as_ref(), NOW).await.unwrap();
+        store.finish_matches(&writes, state, NOW).await.unwrap();
     }
 }
 

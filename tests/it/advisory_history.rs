@@ -61,8 +61,8 @@ async fn drain_matching(store: &dyn Store) {
     let found = queue::match_releases(&advisories, &store.releases_of(&ids).await.unwrap());
     let of = |release| found.iter().filter(|found| found.release == release).cloned().collect();
     let writes: Vec<_> = marks.iter().map(|mark| MatchWrite { mark: *mark, matches: of(mark.release) }).collect();
-    let state = store.advisory_db().await.unwrap();
-    store.finish_matches(&writes, state.as_ref(), NOW).await.unwrap();
+    let state = store.advisory_state().await.unwrap().map(|state| state.seq);
+    store.finish_matches(&writes, state, NOW).await.unwrap();
 }
 
 async fn store_with(folder: &Path, krates: &[String]) -> Memory {

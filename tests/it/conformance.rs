@@ -18,8 +18,8 @@ use crate::databases;
 
 mod text;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+pub(crate) const LATER: Timestamp = Timestamp::from_seconds(1_800_001_000);
 
 /// Runs a story on a fresh database of every backend there is.
 pub(crate) fn on_every_backend<F, Fut>(story: F)
@@ -41,7 +41,7 @@ where
     });
 }
 
-fn line(num: &str, cksum: u8, deps: &str) -> (Box<IndexLine>, String) {
+pub(crate) fn line(num: &str, cksum: u8, deps: &str) -> (Box<IndexLine>, String) {
     let cksum = format!("{cksum:02x}").repeat(32);
     let raw = format!(
         r#"{{"name":"alpha","vers":"{num}","deps":[{deps}],"cksum":"{cksum}","features":{{}},"yanked":false}}"#
@@ -49,7 +49,7 @@ fn line(num: &str, cksum: u8, deps: &str) -> (Box<IndexLine>, String) {
     (Box::new(IndexLine::parse(&raw).unwrap()), raw)
 }
 
-fn dependency(name: &str) -> String {
+pub(crate) fn dependency(name: &str) -> String {
     format!(
         r#"{{"name":"{name}","req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"normal"}}"#
     )
@@ -60,7 +60,7 @@ fn insert(num: &str, cksum: u8, generation: u32, deps: &str) -> LineWrite {
     LineWrite::Insert { generation: Generation(generation), line, raw, changes: Vec::new() }
 }
 
-fn change(kind: ChangeKind, num: &str) -> Change {
+pub(crate) fn change(kind: ChangeKind, num: &str) -> Change {
     Change {
         kind,
         name: Some(KrateName::parse("alpha").unwrap()),
@@ -74,7 +74,7 @@ fn change(kind: ChangeKind, num: &str) -> Change {
     }
 }
 
-fn write(revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
+pub(crate) fn write(revision: i64, lines: Vec<LineWrite>) -> KrateWrite {
     let name = KrateName::parse("alpha").unwrap();
     KrateWrite::new(name, revision, lines)
 }
@@ -88,13 +88,13 @@ async fn source(store: &dyn Store) -> i64 {
 }
 
 /// One crate with one release; its source and the release's number.
-async fn one_release(store: &dyn Store) -> (i64, ReleaseId) {
+pub(crate) async fn one_release(store: &dyn Store) -> (i64, ReleaseId) {
     let source = source(store).await;
     store.apply(source, &[write(0, vec![insert("1.0.0", 1, 1, &dependency("beta"))])], NOW).await.unwrap();
     (source, store.releases(&alpha()).await.unwrap().unwrap()[0].id)
 }
 
-async fn taken(store: &dyn Store, step: Step) -> Vec<Mark> {
+pub(crate) async fn taken(store: &dyn Store, step: Step) -> Vec<Mark> {
     store.deliver(step, LATER, LATER.plus_seconds(60), 100).await.unwrap()
 }
 
@@ -367,14 +367,14 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
             advisory: AdvisoryId("RUSTSEC-1".to_owned()),
             flags: vec![MatchFlag::DerivedKind],
         };
-        let one = store.advisory_db().await.unwrap();
+        let one = store.advisory_state().await.unwrap().map(|state| state.seq);
         let writes = [MatchWrite { mark, matches: vec![found.clone()] }];
-        for other in [None, Some(DbCommit { commit: "zero".to_owned(), ..one.clone().unwrap() })] {
-            let refused = store.finish_matches(&writes, other.as_ref(), NOW).await;
+        for other in [None, one.map(|seq| seq - 1)] {
+            let refused = store.finish_matches(&writes, other, NOW).await;
             assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
             assert_eq!(store.open_marks(&[release], Step::Match).await.unwrap().len(), 1, "it is still to be done");
         }
-        store.finish_matches(&writes, one.as_ref(), NOW).await.unwrap();
+        store.finish_matches(&writes, one, NOW).await.unwrap();
         assert_eq!(store.matches(&[release]).await.unwrap(), [found]);
         assert_eq!(store.open_marks(&[release], Step::Publish).await.unwrap().len(), 1);
         for id in ["rustsec-1", "cve-1", "CVE-1"] {
@@ -389,8 +389,8 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
         assert_eq!(listed[0].db_commit, "two");
         assert_eq!(store.advisory_facts().await.unwrap(), [listed[0].facts.clone()]);
         let mark = taken(store.as_ref(), Step::Match).await[0];
-        let two = store.advisory_db().await.unwrap();
-        store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], two.as_ref(), NOW).await.unwrap();
+        let two = store.advisory_state().await.unwrap().map(|state| state.seq);
+        store.finish_matches(&[MatchWrite { mark, matches: Vec::new() }], two, NOW).await.unwrap();
         assert_eq!(store.matches(&[release]).await.unwrap(), []);
 
         store.apply_db(&state("three", Vec::new(), &["RUSTSEC-1"]), NOW).await.unwrap();
@@ -398,8 +398,15 @@ fn advisories_are_found_by_any_id_changed_and_retracted() {
         assert_eq!(store.advisory_db().await.unwrap().unwrap().commit, "three");
         // The same state again marks nothing.
         taken(store.as_ref(), Step::Match).await;
+        let three = store.advisory_state().await.unwrap().unwrap().seq;
         store.apply_db(&state("three", Vec::new(), &[]), LATER).await.unwrap();
         assert_eq!(store.advisory_db_loaded_at().await.unwrap(), Some(LATER));
+        assert_eq!(store.advisory_state().await.unwrap().unwrap().seq, three);
+        // What is read of it now and was not before is another state: nobody's knowledge of the first one stands for it.
+        store.apply_db(&state("three", vec![advisory("RUSTSEC-1", "c", &[])], &[]), LATER).await.unwrap();
+        let again = store.advisory_state().await.unwrap().unwrap();
+        assert!(again.seq > three && again.commit.commit == "three", "{again:?}");
+        store.apply_db(&state("three", Vec::new(), &["RUSTSEC-1"]), LATER).await.unwrap();
     });
 }
 

@@ -93,8 +93,8 @@ async fn say(store: &dyn Store, release: &Release, verdict: Verdict, advisories:
 async fn matched(store: &dyn Store) {
     let marks = store.deliver(Step::Match, hour(31), hour(32), 100).await.unwrap();
     let writes: Vec<_> = marks.into_iter().map(|mark| MatchWrite { mark, matches: Vec::new() }).collect();
-    let state = store.advisory_db().await.unwrap();
-    store.finish_matches(&writes, state.as_ref(), hour(31)).await.unwrap();
+    let state = store.advisory_state().await.unwrap().map(|state| state.seq);
+    store.finish_matches(&writes, state, hour(31)).await.unwrap();
 }
 
 #[test]

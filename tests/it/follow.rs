@@ -137,7 +137,7 @@ async fn a_leader_that_was_frozen_writes_nothing() {
     let refused = store.apply_batch(&write(frozen), at(70)).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     assert_eq!(store.cursor(id).await.unwrap(), None);
-    assert!(store.note_round(id, frozen, None, at(70)).await.is_err());
+    assert!(store.note_round(id, frozen, None, Some(at(70))).await.is_err());
     store.apply_batch(&write(second), at(70)).await.unwrap();
     assert_eq!(store.cursor(id).await.unwrap().unwrap(), format!("by {second}"));
 }

@@ -314,8 +314,13 @@ async fn a_comparison_finds_what_no_commit_told_and_goes_on_where_it_stopped() {
     let memory: Arc<dyn Store> = store.clone();
     let follower = Follower::new(source, "the index", "the test", memory, clock.clone(), options).await.unwrap();
     round(&follower).await.unwrap();
+    let read = store.source("the index").await.unwrap().unwrap().last_success_at;
+    assert!(read.is_some());
+    clock.forward(60);
     let nothing = follower.compare(&Quiet, &CancellationToken::new()).await.unwrap();
     assert_eq!((nothing.drift, nothing.changes.len()), (Some(0), 0));
+    let compared = store.source("the index").await.unwrap().unwrap();
+    assert_eq!(compared.last_success_at, read, "who compares looks at no head: of the minute since nothing is known");
 
     // Somebody tampers with the tables: another source says that a crate lost everything, and that another one is there.
     let victim = world.names().last().unwrap().to_owned();

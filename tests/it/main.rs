@@ -19,6 +19,7 @@ mod bucket;
 mod cli;
 #[cfg(test)]
 mod conformance;
+mod conformance_edits;
 #[cfg(test)]
 mod conformance_pages;
 #[cfg(test)]

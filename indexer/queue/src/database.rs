@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use advisories::{Advisory, Database, DatabaseChanges, DatabaseRepository, Since, id_of};
 use schema::{AdvisoryId, DbCommit, Timestamp};
-use store::{AdvisoryWrite, DbState, DbWrite, QuarantineWrite, Store, StoredAdvisory};
+use store::{AdvisoryState, AdvisoryWrite, DbState, DbWrite, QuarantineWrite, Store, StoredAdvisory};
 
 use crate::blocking::blocking;
 use crate::matching::parsed;
@@ -141,7 +141,7 @@ impl HeldFile {
 impl Held {
     async fn read(store: &dyn Store) -> Result<Self, QueueError> {
         // Asked first: what another process stores after this is a conflict, not a part of what was read.
-        let seq = store.advisory_states().await?.last().map_or(0, |state| state.seq);
+        let seq = store.advisory_state().await?.map_or(0, |state| state.seq);
         let file = |held: StoredAdvisory| {
             (held.facts.id, HeldFile { path: held.path, text: held.text, changed_in: held.changed_in })
         };
@@ -228,7 +228,7 @@ fn quarantined(bad: advisories::Quarantined) -> QuarantineWrite {
 /// The advisories of one state of the database, parsed.
 #[derive(Debug)]
 pub(crate) struct Known {
-    pub(crate) state: DbCommit,
+    pub(crate) state: AdvisoryState,
     pub(crate) advisories: Vec<Advisory>,
     pub(crate) by_id: HashMap<AdvisoryId, usize>,
 }
@@ -236,9 +236,8 @@ pub(crate) struct Known {
 impl Engine {
     /// The advisories known now; `None` when no database was ever loaded. Parsed once per state.
     pub(crate) async fn known(&self) -> Result<Option<Arc<Known>>, QueueError> {
-        let Some(commit) = self.store.advisory_db().await? else { return Ok(None) };
-        let is_present =
-            |known: &Arc<Known>| known.state.commit == commit.commit && known.state.source == commit.source;
+        let Some(state) = self.store.advisory_state().await? else { return Ok(None) };
+        let is_present = |known: &Arc<Known>| known.state.seq == state.seq;
         if let Some(known) = self.known.read().await.as_ref().filter(|known| is_present(known)) {
             return Ok(Some(Arc::clone(known)));
         }
@@ -247,15 +246,15 @@ impl Engine {
             return Ok(Some(Arc::clone(known)));
         }
         let stored = self.store.advisories().await?;
-        let known = blocking("reading stored advisories", move || parse_all(&stored, commit)).await??;
+        let known = blocking("reading stored advisories", move || parse_all(&stored, state)).await??;
         let known = Arc::new(known);
         *slot = Some(Arc::clone(&known));
         Ok(Some(known))
     }
 }
 
-fn parse_all(stored: &[StoredAdvisory], commit: DbCommit) -> Result<Known, QueueError> {
+fn parse_all(stored: &[StoredAdvisory], state: AdvisoryState) -> Result<Known, QueueError> {
     let advisories = stored.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     let by_id = advisories.iter().enumerate().map(|(at, advisory)| (advisory.facts.id.clone(), at)).collect();
-    Ok(Known { state: commit, advisories, by_id })
+    Ok(Known { state, advisories, by_id })
 }

@@ -76,6 +76,8 @@ struct Round<'f> {
     state: SourceState,
     report: FollowReport,
     gone: Gone,
+    /// When it looked at the head that it reads to; `None` while it did not.
+    looked_at: Option<Timestamp>,
 }
 
 /// Crates that went within a day of the index's own time: what the brake counts, so that many small losses are one large one.
@@ -179,7 +181,14 @@ impl Follower {
         let token = self.store.lead(self.id, &self.holder, now, now.plus_seconds(LEAD_SECONDS)).await?;
         let token = token.ok_or_else(|| QueueError::NotLeading { source_name: self.address.clone() })?;
         let state = self.store.source(&self.address).await?.unwrap_or_default();
-        Ok(Round { follower: self, token, state, report: FollowReport::default(), gone: Gone::default() })
+        Ok(Round {
+            follower: self,
+            token,
+            state,
+            report: FollowReport::default(),
+            gone: Gone::default(),
+            looked_at: None,
+        })
     }
 
     async fn with_source<T: Send + 'static>(
@@ -200,9 +209,10 @@ impl Follower {
 
 impl Round<'_> {
     async fn end(self, outcome: Result<(), QueueError>) -> Result<FollowReport, QueueError> {
-        let Follower { store, id, clock, .. } = self.follower;
+        let Follower { store, id, .. } = self.follower;
         let failure = outcome.as_ref().err().map(QueueError::in_one_line);
-        let noted = store.note_round(*id, self.token, failure.as_deref(), clock.now()).await;
+        let read = self.looked_at.filter(|_| failure.is_none());
+        let noted = store.note_round(*id, self.token, failure.as_deref(), read).await;
         outcome?;
         noted?;
         Ok(self.report)
@@ -223,6 +233,8 @@ impl Round<'_> {
     async fn look_and_read(&mut self, progress: &dyn Progress, stop: &CancellationToken) -> Result<(), QueueError> {
         let cursor = self.cursor().await?;
         let start = self.follower.options.git.start;
+        // Before it is asked: what is pushed while it answers may be in the answer or not.
+        let looked_at = self.follower.clock.now();
         let head = self.follower.with_source(move |source| source.look(start, cursor.as_ref())).await??;
         let config = self.follower.with_index(|index| index.config()).await?;
         let download = match config {
@@ -236,7 +248,8 @@ impl Round<'_> {
             return Err(FollowError::EmptyIndex { path: self.follower.address.clone().into() }.into());
         }
         let look = Look { head: head.map(|head| head.to_string()), download };
-        self.follower.store.note_look(self.follower.id, self.token, &look, self.follower.clock.now()).await?;
+        self.follower.store.note_look(self.follower.id, self.token, &look, looked_at).await?;
+        self.looked_at = Some(looked_at);
         self.read(cursor, progress, stop).await
     }
 

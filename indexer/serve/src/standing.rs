@@ -107,11 +107,10 @@ impl Known {
     /// # Errors
     /// When the store fails.
     pub async fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        Ok(Self {
-            sources: store.sources().await?,
-            advisory_db: store.advisory_db().await?,
-            advisory_db_checked_at: store.advisory_db_loaded_at().await?,
-        })
+        let sources = store.sources().await?;
+        // Before the state: a later one must not lend its time to this one.
+        let advisory_db_checked_at = store.advisory_db_loaded_at().await?;
+        Ok(Self { sources, advisory_db: store.advisory_db().await?, advisory_db_checked_at })
     }
 }
 

@@ -23,6 +23,9 @@ pub trait Advisories {
     /// Every state that was ever loaded, oldest first.
     async fn advisory_states(&self) -> Result<Vec<AdvisoryState>, StoreError>;
 
+    /// The present state, with its number; `None` when no database was ever loaded.
+    async fn advisory_state(&self) -> Result<Option<AdvisoryState>, StoreError>;
+
     /// The advisories as they stood in that state.
     async fn advisories_at(&self, seq: i64) -> Result<Vec<StoredAdvisory>, StoreError>;
 
@@ -41,17 +44,14 @@ pub trait Advisories {
     async fn advisories_of(&self, canonical: &CanonicalName) -> Result<Vec<StoredAdvisory>, StoreError>;
 
     /// Stores what covers these releases and nothing else does, clears their marks and marks them for publishing.
-    /// Marks that are no longer the ones read are passed over. `state` is the one they were matched with; `None`: there was none.
+    /// Marks that are no longer the ones read are passed over. `state` is the number of the one they were matched with; `None`:
+    /// there was none.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another state is the present one by now: it marked the releases it knew of, and one that
     /// came meanwhile may be none of them. Nothing is stored then.
-    async fn finish_matches(
-        &self,
-        writes: &[MatchWrite],
-        state: Option<&DbCommit>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+    async fn finish_matches(&self, writes: &[MatchWrite], state: Option<i64>, now: Timestamp)
+    -> Result<(), StoreError>;
 
     /// Matches that stand, of these releases.
     async fn matches(&self, releases: &[ReleaseId]) -> Result<Vec<AdvisoryMatch>, StoreError>;

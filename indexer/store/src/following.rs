@@ -57,7 +57,7 @@ pub trait Following {
     /// is stored then.
     async fn apply_batch(&self, write: &FollowWrite, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Notes how a round went: `None`, that the source was read to its head.
+    /// Notes how a round went. `read`: the source was read to the head that it had then, which says nothing of what came later.
     ///
     /// # Errors
     /// As [`Following::apply_batch`].
@@ -66,7 +66,7 @@ pub trait Following {
         source: i64,
         token: i64,
         failure: Option<&str>,
-        now: Timestamp,
+        read: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
     /// Events with a number above `after`, oldest first, at most `limit`. Numbers are shared with changes.

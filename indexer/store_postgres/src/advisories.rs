@@ -53,6 +53,14 @@ impl Advisories for PostgresStore {
         rows.iter().map(|row| Ok(AdvisoryState { seq: get(row, "db_seq")?, commit: db_commit(row)? })).collect()
     }
 
+    async fn advisory_state(&self) -> Result<Option<AdvisoryState>, StoreError> {
+        let row = sqlx::query("SELECT db_seq, db_commit, at, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+            .fetch_optional(&self.pool)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        row.map(|row| Ok(AdvisoryState { seq: get(&row, "db_seq")?, commit: db_commit(&row)? })).transpose()
+    }
+
     async fn advisories_at(&self, seq: i64) -> Result<Vec<StoredAdvisory>, StoreError> {
         self.stored_advisories("v.from_db_seq <= $1 AND (v.to_db_seq IS NULL OR v.to_db_seq > $1)", "true", seq).await
     }
@@ -65,7 +73,7 @@ impl Advisories for PostgresStore {
         }
         let mut concerned = BTreeSet::new();
         for state in &write.states {
-            let seq = self.number_state(&mut transaction, &state.commit, now).await?;
+            let seq = self.number_state(&mut transaction, state, now).await?;
             concerned.extend(self.concerned(&mut transaction, state).await?);
             self.write_revisions(&mut transaction, state, seq).await?;
         }
@@ -102,7 +110,7 @@ impl Advisories for PostgresStore {
     async fn finish_matches(
         &self,
         writes: &[MatchWrite],
-        state: Option<&DbCommit>,
+        state: Option<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;

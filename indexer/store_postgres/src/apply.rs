@@ -154,7 +154,8 @@ impl PostgresStore {
         .failing_on(self, "number new releases")
     }
 
-    /// Of these releases, those inspected already: their line is compared with the manifest, so an edit asks for another look.
+    /// Of these releases, those inspected already or just now: their line is compared with the manifest, so an edit asks for another
+    /// look.
     async fn inspected_in(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
@@ -163,11 +164,14 @@ impl PostgresStore {
         if edited.is_empty() {
             return Ok(Vec::new());
         }
-        let found: Vec<i64> = sqlx::query_scalar("SELECT release_id FROM inspection WHERE release_id = ANY($1)")
-            .bind(ids(edited))
-            .fetch_all(&mut **transaction)
-            .await
-            .failing_on(self, "look for inspections")?;
+        let found: Vec<i64> = sqlx::query_scalar(
+            "SELECT release_id FROM inspection WHERE release_id = ANY($1)
+             UNION SELECT release_id FROM due WHERE step = 'inspect' AND release_id = ANY($1)",
+        )
+        .bind(ids(edited))
+        .fetch_all(&mut **transaction)
+        .await
+        .failing_on(self, "look for inspections")?;
         Ok(found.into_iter().map(ReleaseId).collect())
     }
 

@@ -1,6 +1,6 @@
 //! The rows of one transaction, gathered so that each table is written by one statement.
 
-use schema::{Change, ChangeKind, Generation, IndexDependency, IndexLine, Priority, ReleaseId, Timestamp};
+use schema::{Change, Generation, IndexDependency, IndexLine, Priority, ReleaseId, Timestamp};
 use sqlx::{Postgres, Transaction};
 use store::{KrateWrite, LineWrite, StoreError};
 
@@ -122,7 +122,7 @@ impl Batch {
                         self.closed.push((release.0, seq));
                         self.add_dependencies(release.0, seq, &line.dependencies)?;
                     }
-                    if changes.iter().any(|change| change.kind == ChangeKind::MetadataChanged) {
+                    if changes.iter().any(Change::edits_metadata) {
                         self.edited.push(*release);
                     }
                     self.to_match.push((*release, Priority::FRESH));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::{DbCommit, Timestamp};
+use schema::Timestamp;
 use sqlx::{Postgres, Transaction};
 use store::{AdvisoryWrite, DbState, StoreError};
 
@@ -36,37 +36,39 @@ impl PostgresStore {
     pub(crate) async fn must_be_present(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
-        state: Option<&DbCommit>,
+        state: Option<i64>,
     ) -> Result<(), StoreError> {
         sqlx::query("LOCK TABLE advisory_db IN SHARE MODE")
             .execute(&mut **transaction)
             .await
             .failing_on(self, "hold the advisory database")?;
-        let present: Option<(String, String)> =
-            sqlx::query_as("SELECT db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
-                .fetch_optional(&mut **transaction)
-                .await
-                .failing_on(self, "read the state of the advisory database")?;
-        if present == state.map(|state| (kept(&state.commit).into_owned(), kept(&state.source).into_owned())) {
+        let present: Option<i64> = sqlx::query_scalar("SELECT max(db_seq) FROM advisory_db")
+            .fetch_one(&mut **transaction)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        if present == state {
             return Ok(());
         }
         Err(StoreError::Conflict { what: "the advisory database".to_owned() })
     }
 
-    /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one.
+    /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one. What is read
+    /// otherwise of the same commit, by a program that can read more of it, is another state.
     pub(crate) async fn number_state(
         &self,
         transaction: &mut Transaction<'static, Postgres>,
-        commit: &DbCommit,
+        state: &DbState,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let (commit, is_same) = (&state.commit, state.changed.is_empty() && state.removed.is_empty());
         let same: Option<i64> = sqlx::query_scalar(
             "UPDATE advisory_db SET loaded_at = $3 WHERE db_seq = (SELECT max(db_seq) FROM advisory_db)
-             AND db_commit = $1 AND source = $2 RETURNING db_seq",
+             AND db_commit = $1 AND source = $2 AND $4 RETURNING db_seq",
         )
         .bind(kept(&commit.commit))
         .bind(kept(&commit.source))
         .bind(now.as_micros())
+        .bind(is_same)
         .fetch_optional(&mut **transaction)
         .await
         .failing_on(self, "note that the advisory database is the same")?;

@@ -52,6 +52,14 @@ impl Advisories for SqliteStore {
         rows.iter().map(|row| Ok(AdvisoryState { seq: get(row, "db_seq")?, commit: db_commit(row)? })).collect()
     }
 
+    async fn advisory_state(&self) -> Result<Option<AdvisoryState>, StoreError> {
+        let row = sqlx::query("SELECT db_seq, db_commit, at, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        row.map(|row| Ok(AdvisoryState { seq: get(&row, "db_seq")?, commit: db_commit(&row)? })).transpose()
+    }
+
     async fn advisories_at(&self, seq: i64) -> Result<Vec<StoredAdvisory>, StoreError> {
         self.stored_advisories("v.from_db_seq <= ?1 AND (v.to_db_seq IS NULL OR v.to_db_seq > ?1)", "true", seq).await
     }
@@ -67,7 +75,7 @@ impl Advisories for SqliteStore {
         }
         let mut concerned = BTreeSet::new();
         for state in &write.states {
-            let seq = self.number_state(&mut transaction, &state.commit, now).await?;
+            let seq = self.number_state(&mut transaction, state, now).await?;
             concerned.extend(self.concerned(&mut transaction, state).await?);
             self.write_revisions(&mut transaction, state, seq).await?;
         }
@@ -105,7 +113,7 @@ impl Advisories for SqliteStore {
     async fn finish_matches(
         &self,
         writes: &[MatchWrite],
-        state: Option<&DbCommit>,
+        state: Option<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -225,33 +233,35 @@ impl SqliteStore {
     async fn must_be_present(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
-        state: Option<&DbCommit>,
+        state: Option<i64>,
     ) -> Result<(), StoreError> {
-        let present: Option<(String, String)> =
-            sqlx::query_as("SELECT db_commit, source FROM advisory_db ORDER BY db_seq DESC LIMIT 1")
-                .fetch_optional(&mut **transaction)
-                .await
-                .failing_on(self, "read the state of the advisory database")?;
-        if present == state.map(|state| (state.commit.clone(), state.source.clone())) {
+        let present: Option<i64> = sqlx::query_scalar("SELECT max(db_seq) FROM advisory_db")
+            .fetch_one(&mut **transaction)
+            .await
+            .failing_on(self, "read the state of the advisory database")?;
+        if present == state {
             return Ok(());
         }
         Err(StoreError::Conflict { what: "the advisory database".to_owned() })
     }
 
-    /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one.
+    /// The number of a state: the present one's when it is the same, of which only the time is noted, else a new one. What is read
+    /// otherwise of the same commit, by a program that can read more of it, is another state.
     async fn number_state(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
-        commit: &DbCommit,
+        state: &DbState,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let (commit, is_same) = (&state.commit, state.changed.is_empty() && state.removed.is_empty());
         let same: Option<i64> = sqlx::query_scalar(
             "UPDATE advisory_db SET loaded_at = ?3 WHERE db_seq = (SELECT max(db_seq) FROM advisory_db)
-             AND db_commit = ?1 AND source = ?2 RETURNING db_seq",
+             AND db_commit = ?1 AND source = ?2 AND ?4 RETURNING db_seq",
         )
         .bind(&commit.commit)
         .bind(&commit.source)
         .bind(now.as_micros())
+        .bind(is_same)
         .fetch_optional(&mut **transaction)
         .await
         .failing_on(self, "note that the advisory database is the same")?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schema::{Change, ChangeKind, Generation, IndexDependency, IndexLine, Priority, ReleaseId, Step, Timestamp};
+use schema::{Change, Generation, IndexDependency, IndexLine, Priority, ReleaseId, Step, Timestamp};
 use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 use store::{AppliedKrate, KrateWrite, LineWrite, StoreError};
@@ -160,14 +160,16 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Of these releases, those inspected already: their line is compared with the manifest, so an edit asks for another look.
+    /// Of these releases, those inspected already or just now: their line is compared with the manifest, so an edit asks for another
+    /// look.
     async fn inspected_in(
         &self,
         transaction: &mut Transaction<'static, Sqlite>,
         edited: &[ReleaseId],
     ) -> Result<Vec<ReleaseId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT release_id FROM inspection WHERE release_id IN (SELECT value FROM json_each(?))",
+            "SELECT release_id FROM inspection WHERE release_id IN (SELECT value FROM json_each(?1))
+             UNION SELECT release_id FROM due WHERE step = 'inspect' AND release_id IN (SELECT value FROM json_each(?1))",
         )
         .bind(json(edited)?)
         .fetch_all(&mut **transaction)
@@ -265,7 +267,7 @@ impl<'w> Batch<'w> {
                         self.closed.push((release.0, seq));
                         self.add_dependencies(release.0, seq, &line.dependencies);
                     }
-                    if changes.iter().any(|change| change.kind == ChangeKind::MetadataChanged) {
+                    if changes.iter().any(Change::edits_metadata) {
                         self.edited.push(*release);
                     }
                     self.to_match.push((*release, Priority::FRESH));

@@ -119,17 +119,17 @@ impl Following for SqliteStore {
         source: i64,
         token: i64,
         failure: Option<&str>,
-        now: Timestamp,
+        read: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let noted = sqlx::query(
-            "UPDATE source SET last_error = ?3, last_success_at = CASE WHEN ?3 IS NULL THEN ?4 ELSE last_success_at END,
-                 behind_since = CASE WHEN ?3 IS NULL THEN NULL ELSE behind_since END
+            "UPDATE source SET last_error = ?3, last_success_at = coalesce(?4, last_success_at),
+                 behind_since = CASE WHEN ?4 IS NULL THEN behind_since END
              WHERE id = ?1 AND fencing = ?2",
         )
         .bind(source)
         .bind(token)
         .bind(failure)
-        .bind(now.as_micros())
+        .bind(read.map(Timestamp::as_micros))
         .execute(&self.writer)
         .await
         .failing_on(self, "note how a round went")?;

@@ -145,7 +145,7 @@ failing!(Following {
     latencies(since: Timestamp, limit: u32) -> Vec<Latency>;
     live_krates() -> Vec<KrateName>;
     apply_batch(write: &FollowWrite, now: Timestamp) -> ();
-    note_round(source: i64, token: i64, failure: Option<&str>, now: Timestamp) -> ();
+    note_round(source: i64, token: i64, failure: Option<&str>, read: Option<Timestamp>) -> ();
     events(after: i64, limit: u32) -> Vec<EventRow>;
 });
 
@@ -197,12 +197,13 @@ failing!(Advisories {
     advisory_db_loaded_at() -> Option<Timestamp>;
     advisories() -> Vec<StoredAdvisory>;
     advisory_facts() -> Vec<AdvisoryFacts>;
+    advisory_state() -> Option<AdvisoryState>;
     advisory_states() -> Vec<AdvisoryState>;
     advisories_at(seq: i64) -> Vec<StoredAdvisory>;
     apply_db(write: &DbWrite, now: Timestamp) -> ();
     advisories_by_id(id: &str) -> Vec<StoredAdvisory>;
     advisories_of(canonical: &CanonicalName) -> Vec<StoredAdvisory>;
-    finish_matches(writes: &[MatchWrite], state: Option<&DbCommit>, now: Timestamp) -> ();
+    finish_matches(writes: &[MatchWrite], state: Option<i64>, now: Timestamp) -> ();
     matches(releases: &[ReleaseId]) -> Vec<AdvisoryMatch>;
     all_matches() -> Vec<AdvisoryMatch>;
     matched_by(advisories: &[AdvisoryId]) -> Vec<MatchRow>;

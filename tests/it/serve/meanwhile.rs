@@ -101,6 +101,7 @@ async fn finish(store: &dyn Store, by_advisories: bool) {
         mark: *mark,
         matches: found.iter().filter(|found| found.release == mark.release).cloned().collect(),
     };
-    let (writes, state) = (marks.iter().map(write).collect::<Vec<_>>(), store.advisory_db().await.unwrap());
-    store.finish_matches(&writes, state.as_ref(), NOW).await.unwrap();
+    let (writes, state) =
+        (marks.iter().map(write).collect::<Vec<_>>(), store.advisory_state().await.unwrap().map(|state| state.seq));
+    store.finish_matches(&writes, state, NOW).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! `provenance explain`: why a row is what it is, in words: which line, which check, which rule.
 
 use anyhow::bail;
-use schema::{AdvisoryState, ChecksumState, Clock as _, Findings, Generation, ProvenanceRow, Release};
+use schema::{AdvisoryState, AsOf, ChecksumState, Clock as _, Findings, Generation, ProvenanceRow, Release};
 use serde_json::json;
 use store::Store;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(subject: &str, settings: &Settings) -> anyhow::Result<Ex
     let rows = rows_of_releases(store, &releases).await?;
     let mut documents = Vec::new();
     for (release, row) in releases.iter().zip(&rows) {
-        let paragraphs = paragraphs(store, release, row).await?;
+        let paragraphs = paragraphs(store, release, row, &as_of).await?;
         if settings.json {
             documents.push(json!({ "row": row, "because": paragraphs }));
         } else {
@@ -43,7 +43,12 @@ pub(crate) async fn run(subject: &str, settings: &Settings) -> anyhow::Result<Ex
     Ok(Exit::Done)
 }
 
-async fn paragraphs(store: &dyn Store, release: &Release, row: &ProvenanceRow) -> anyhow::Result<Vec<String>> {
+async fn paragraphs(
+    store: &dyn Store,
+    release: &Release,
+    row: &ProvenanceRow,
+    as_of: &AsOf,
+) -> anyhow::Result<Vec<String>> {
     let mut because = vec![about_index(release)];
     let changes = store.changes(0, Some(&release.key.name.canonical()), u32::MAX).await?;
     for change in changes.iter().filter(|change| change.change.num.as_ref() == Some(&release.key.num)) {
@@ -58,7 +63,7 @@ async fn paragraphs(store: &dyn Store, release: &Release, row: &ProvenanceRow) -
     because.extend(about_inspection(store, release).await?);
     because.push(format!("source: {}", shown(&row.source.words)));
     because.extend(about_source(store, release).await?);
-    because.push(about_advisories(store, row).await?);
+    because.push(about_advisories(row, as_of));
     because.push(format!("badge: {} ({})", shown(&row.badge.message), row.badge.tone));
     because.push(format!(
         "rule {} wrote this row; it last changed at {} and was last checked at {}",
@@ -172,11 +177,10 @@ async fn about_source(store: &dyn Store, release: &Release) -> anyhow::Result<Ve
     Ok(lines)
 }
 
-async fn about_advisories(store: &dyn Store, row: &ProvenanceRow) -> anyhow::Result<String> {
-    let present = store.advisory_db().await?;
-    let asked = present.map_or_else(
+fn about_advisories(row: &ProvenanceRow, as_of: &AsOf) -> String {
+    let asked = as_of.advisory_db.as_ref().map_or_else(
         || "no advisory database is loaded".to_owned(),
-        |commit| format!("database {}", opening::described(&commit, SystemClock.now())),
+        |commit| format!("database {}", opening::described(commit, SystemClock.now())),
     );
     let ids = |ids: &[schema::AdvisoryId]| ids.iter().map(|id| shown(&id.0)).collect::<Vec<_>>().join(", ");
     let near = if row.advisories.near.is_empty() {
@@ -184,12 +188,12 @@ async fn about_advisories(store: &dyn Store, row: &ProvenanceRow) -> anyhow::Res
     } else {
         format!("; it is a pre-release of a version affected by {}", ids(&row.advisories.near))
     };
-    Ok(match row.advisories.state {
+    match row.advisories.state {
         AdvisoryState::Pending => format!("advisories: not matched yet; {asked}"),
         AdvisoryState::Unknown => format!("advisories: nothing can be said; {asked}"),
         AdvisoryState::NoneKnown => format!("advisories: none known{near}; {asked}"),
         AdvisoryState::Affected => {
             format!("advisories: covered by {}{near}; {asked}", ids(&row.advisories.ids))
         }
-    })
+    }
 }

@@ -39,10 +39,19 @@ pub(crate) async fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Resul
     let state = State::load(&files, store, args).await?;
     let was_whole = state.whole_from.is_some();
     let as_of = document::as_of(store).await?;
-    let mut export =
-        Export { store, files, as_of, state, n_files: 0, krates: BTreeSet::new(), progress: progress.as_ref() };
+    let mut export = Export {
+        store,
+        files,
+        as_of,
+        state,
+        n_files: 0,
+        krates: BTreeSet::new(),
+        n_waiting: 0,
+        progress: progress.as_ref(),
+    };
     export.bring_up().await?;
-    let n_waiting = export.finish().await?;
+    export.finish().await?;
+    let n_waiting = export.n_waiting;
     if settings.json {
         document::print(json!({
             "place": place.to_string(), "whole": was_whole, "crates_written": export.krates.len(),
@@ -71,6 +80,9 @@ struct Export<'a> {
     n_files: usize,
     /// The crates written in this run.
     krates: BTreeSet<CanonicalName>,
+    /// Releases that waited for their advisories before the record of what happened was read for the last time: whatever they
+    /// became since stands in no file.
+    n_waiting: u64,
     progress: &'a dyn Progress,
 }
 
@@ -105,6 +117,9 @@ impl Export<'_> {
     async fn write_changed(&mut self, waited: BTreeSet<CanonicalName>) -> anyhow::Result<()> {
         let mut names = files::settled(self.store, &waited).await?;
         loop {
+            let counts = self.store.counts().await?;
+            let waiting = counts.iter().filter(|count| matches!(count.step, Step::Match | Step::Publish));
+            self.n_waiting = waiting.map(|count| count.waiting + count.dead).sum();
             let changed = changed::after(self.store, self.state.seq).await?;
             let is_last = changed.last.is_none();
             names.extend(changed.names);
@@ -169,9 +184,12 @@ impl Export<'_> {
         let mut written = Vec::new();
         for name in names {
             let before = self.state.packages.get(name.as_str());
-            if let Some((paths, bytes)) = packages::of_krate(self.store, name, before).await? {
-                written.extend(paths.iter().map(|path| (path.clone(), bytes.clone())));
-                self.state.packages.insert(name.to_string(), paths);
+            if let Some(package) = packages::of_krate(self.store, name, before).await? {
+                written.extend(package.paths.iter().map(|path| (path.clone(), package.bytes.clone())));
+                self.state.packages.insert(name.to_string(), package.paths);
+                if package.is_waiting {
+                    self.state.note_waiting(name, true);
+                }
             }
         }
         self.put(written).await
@@ -182,16 +200,14 @@ impl Export<'_> {
         Ok(self.files.put(files).await?)
     }
 
-    /// Writes what the whole rests on, and then how far it is. Gives how many releases wait for their advisories.
-    async fn finish(&mut self) -> anyhow::Result<u64> {
-        let waiting = self.store.counts().await?.into_iter().filter(|count| count.step == Step::Match);
-        let n_waiting = waiting.map(|count| count.waiting + count.dead).sum();
+    /// Writes what the whole rests on, and then how far it is.
+    async fn finish(&mut self) -> anyhow::Result<()> {
         let index = json!({
             "schema_version": 1,
             "as_of": self.as_of,
             "seq": self.state.seq,
             "crates": self.state.n_krates(),
-            "releases_waiting_for_advisories": n_waiting,
+            "releases_waiting_for_advisories": self.n_waiting,
             "lists": "index/{first two characters of the canonical name}.json",
             "paths": {
                 "crate": ExportedFile::Krate(&example()?).path(),
@@ -201,8 +217,7 @@ impl Export<'_> {
             },
         });
         self.put(vec![(INDEX.to_owned(), index.to_string().into_bytes())]).await?;
-        self.state.save(&self.files).await?;
-        Ok(n_waiting)
+        self.state.save(&self.files).await
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn match_advisories(engine: &Engine, marks: &[Mark]) -> Result<
         .iter()
         .map(|mark| MatchWrite { mark: *mark, matches: found.remove(&mark.release).unwrap_or_default() })
         .collect();
-    let (state, now) = (known.as_ref().map(|known| &known.state), engine.clock.now());
+    let (state, now) = (known.as_ref().map(|known| known.state.seq), engine.clock.now());
     match engine.store.finish_matches(&writes, state, now).await {
         // Another state came while these were matched: they are matched with that, at once.
         Err(StoreError::Conflict { .. }) => engine.store.give_back(marks, Step::Match, now).await?,

@@ -14,9 +14,18 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
     let ids: Vec<_> = marks.iter().map(|mark| mark.release).collect();
     let known = engine.known().await?;
     let now = engine.clock.now();
-    let mut writes = Vec::with_capacity(marks.len());
+    let (mut writes, mut too_early) = (Vec::with_capacity(marks.len()), Vec::new());
     for facts in engine.store.publish_facts(&ids).await? {
         let Some(mark) = by_release.get(&facts.release.id) else { continue };
+        // Matched with a later state of the advisories than is known here: not to be left out of the row.
+        if facts
+            .matches
+            .iter()
+            .any(|found| known.as_ref().is_none_or(|known| !known.by_id.contains_key(&found.advisory)))
+        {
+            too_early.push(*mark);
+            continue;
+        }
         let inspection = facts.inspection.as_ref().map(inspection_facts);
         let published = ::publish::publish(
             &Facts {
@@ -33,6 +42,9 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
         writes.push(RowWrite { mark: *mark, row: published.row, changed: published.changed });
     }
     engine.store.finish_rows(&writes, now).await?;
+    if !too_early.is_empty() {
+        engine.store.give_back(&too_early, Step::Publish, now).await?;
+    }
     Ok(())
 }
 
@@ -95,5 +107,5 @@ fn match_state(facts: &PublishFacts, known: Option<&Known>) -> MatchState {
             flags: found.flags.clone(),
         })
     });
-    MatchState::Matched { db_commit: known.state.commit.clone(), matches: matches.collect() }
+    MatchState::Matched { db_commit: known.state.commit.commit.clone(), matches: matches.collect() }
 }

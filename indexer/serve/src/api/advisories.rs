@@ -159,9 +159,9 @@ async fn versions(
     let as_of = service.with_advisories().await?;
     let stored = service.advisories_behind(&id).await?;
     let Covered { versions, near, pending, not_indexed } = service.covered(&stored).await?;
-    let numbered: Vec<_> = versions.into_iter().enumerate().collect();
-    let (versions, meta) = page.cut(numbered, |(number, _)| number.to_string())?;
-    let versions = versions.into_iter().map(|(_, version)| version).collect();
+    // By what it is, not by its place: when a match before it is taken back, nothing is passed over.
+    let (versions, meta) =
+        page.cut(versions, |version| format!("{}.{}", version.release.0, mark(&version.advisory.0)))?;
     answer::json(&VersionsAnswer { query: id, versions, near, pending, not_indexed, meta, as_of })
 }
 

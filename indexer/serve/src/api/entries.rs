@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use export::WayOut;
 use schema::{
-    AdvisoryId, AdvisoryKind, Generation, KrateName, Licence, MatchFlag, SeverityWord, Sha256, Timestamp, VersionNum,
+    AdvisoryId, AdvisoryKind, Generation, KrateName, Licence, MatchFlag, ReleaseId, SeverityWord, Sha256, Timestamp,
+    VersionNum,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -92,6 +93,8 @@ pub(crate) struct AffectedRelease {
     published_at: Option<Timestamp>,
     /// Where to go from it.
     next_safe: NextSafe,
+    #[serde(skip)]
+    pub(crate) release: ReleaseId,
 }
 
 /// The nearest versions above that no advisory of the crate covers.
@@ -155,6 +158,7 @@ impl AffectedRelease {
             deleted_at: release.deleted_at,
             published_at: release.published_at,
             next_safe,
+            release: release.id,
         }
     }
 }

@@ -120,16 +120,18 @@ async fn events(
         let after = after(&service, asked.after).await?;
         Ok::<_, ApiError>((after, service.store.feed(after, per_page).await?))
     };
+    // What the answer rests on is read before each reading of the feed: it has everything that was stored until then.
+    let mut as_of = service.standing().await?;
     let (after, mut feed) = service.bounded(first).await?;
     if feed.is_empty() && !wait.is_zero() {
         let _permit = service.stream_permit()?;
         let until = Instant::now() + wait;
         while feed.is_empty() && Instant::now() < until && service.changed(until).await? {
+            as_of = service.standing().await?;
             feed = service.store.feed(after, per_page).await?;
         }
     }
     let meta = service.feed_meta(after, &feed).await?;
-    let as_of = service.standing().await?;
     let events = feed.iter().map(happened).collect::<Result<_, _>>()?;
     let mut response = answer::json(&EventsAnswer { events, meta, as_of })?;
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));

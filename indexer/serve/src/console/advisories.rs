@@ -308,6 +308,7 @@ fn near_list(near: &[MatchRow]) -> Markup {
                         ": " @for (at, flag) in row.found.flags.iter().enumerate() { @if at > 0 { "; " } (words::flag_words(*flag)) }
                     }
                 }
+                @if near.len() > PAGE as usize { li { "and " (count((near.len() - PAGE as usize) as u64, "more release")) "; the API lists them all" } }
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) async fn page(
 ) -> Result<Response, ApiError> {
     let known = Known::read(&service, &text).await?;
     let name = known.name.as_str();
+    let view = View::of(&service).await?;
     let (Some(from), Some(until)) = (&asked.from, &asked.to) else {
-        let view = View::of(&service).await?;
         let content = html! { h1 { "Compare two versions of " a href=(krate_address(&known.name)) { (name) } } (compare(&known.versions, name, ["", ""])) };
         return Ok(view.page(Section::Elsewhere, &format!("Compare {name}"), &content));
     };
@@ -40,7 +40,6 @@ pub(super) async fn page(
         return Ok(to(&address(&format!("/crates/{name}/diff"), &[("from", from), ("to", until)])));
     }
     let (before, after) = (Side::read(&service, &known, from).await?, Side::read(&service, &known, until).await?);
-    let view = View::of(&service).await?;
     let link = |side: &Side| {
         let key = &side.release.key;
         html! { a href=(release_address(&key.name, &key.num, Some(key.generation))) { (shown(key.num.as_str())) } (super::words::standing(side.release.yanked, side.release.deleted_at, key.generation)) }

@@ -37,6 +37,7 @@ pub(super) async fn page(
         let generation = asked.generation.as_deref().unwrap_or_default();
         return Ok(to(&address(&release_address(&known.name, &num, None), &[("generation", generation)])));
     }
+    let view = View::of(&service).await?;
     let mut pages = service.store().pages(&known.name.canonical(), &num).await?;
     let wanted = asked.generation.as_deref().filter(|text| !text.is_empty());
     let at = match wanted {
@@ -49,7 +50,6 @@ pub(super) async fn page(
     let page = pages.swap_remove(at);
     let release = page.release.clone();
     let row = service.row_of(page);
-    let view = View::of(&service).await?;
     let held = Held::read(&service, &release).await?;
     let others: Vec<_> = generations.into_iter().filter(|one| *one != release.key.generation).collect();
     let content = html! {

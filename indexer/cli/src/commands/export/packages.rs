@@ -33,13 +33,22 @@ fn by_path(advisories: &[StoredAdvisory]) -> BTreeMap<&str, &StoredAdvisory> {
     advisories.iter().map(|stored| (stored.path.as_str(), stored)).collect()
 }
 
+/// A crate's advisories as a file.
+pub(super) struct Package {
+    /// Where it stands.
+    pub(super) paths: BTreeSet<String>,
+    pub(super) bytes: Vec<u8>,
+    /// Whether it says of a release that it is not matched yet.
+    pub(super) is_waiting: bool,
+}
+
 /// The file of a crate, and where it stands: under its canonical name, under every spelling that somebody may ask with, and
 /// where it stood before. `None` for a crate that has none.
 pub(super) async fn of_krate(
     store: &dyn Store,
     name: &CanonicalName,
     before: Option<&BTreeSet<String>>,
-) -> anyhow::Result<Option<(BTreeSet<String>, Vec<u8>)>> {
+) -> anyhow::Result<Option<Package>> {
     let advisories = store.advisories_of(name).await?;
     if advisories.is_empty() && before.is_none() {
         return Ok(None);
@@ -50,5 +59,10 @@ pub(super) async fn of_krate(
     let spellings = published.into_iter().chain(by_database).map(|name| ExportedFile::PackageAsPublished(&name).path());
     let mut paths: BTreeSet<_> = std::iter::once(ExportedFile::Package(name).path()).chain(spellings).collect();
     paths.extend(before.into_iter().flatten().cloned());
-    Ok(Some((paths, Value::Array(records).to_string().into_bytes())))
+    let versions = |record: &Value| {
+        let versions = record.pointer("/affected/0/database_specific/versions").and_then(Value::as_array);
+        versions.is_some_and(|versions| versions.iter().any(|version| version["state"] == "pending"))
+    };
+    let is_waiting = records.iter().any(versions);
+    Ok(Some(Package { paths, bytes: Value::Array(records).to_string().into_bytes(), is_waiting }))
 }
