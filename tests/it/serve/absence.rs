@@ -102,6 +102,8 @@ fn a_release_that_nobody_looked_at_says_so() {
         let address = format!("/api/v1/{path}?per_page=3");
         assert_eq!(lab.get(&address).json()["pending"], 2, "{path}");
     }
+    let advisories = lab.get("/advisories").text();
+    assert!(advisories.contains("not matched yet") && advisories.contains("2 releases"), "{advisories}");
     // The contract's view puts one of the rule's sentences for the other; it must know them as they are.
     let view = include_str!("../../../schema/migrations/sqlite/0015_waiting.sql");
     assert!(view.contains("'no advisories known'") && view.contains("'advisories not checked yet'"));

@@ -36,6 +36,9 @@ pub(super) async fn list(
     Asked(asked): Asked<AdvisoriesQuery>,
 ) -> Result<Response, ApiError> {
     let view = View::of(&service).await?;
+    let counts = service.store().counts().await?;
+    let to_match = counts.iter().filter(|count| count.step == Step::Match);
+    let n_pending: u64 = to_match.map(|count| count.waiting + count.dead).sum();
     let covered: HashMap<AdvisoryId, u64> = service.store().covered().await?.into_iter().collect();
     let mut found = asked.narrow(service.store().advisory_facts().await?)?;
     // The newest report first; of one day in the order of their ids.
@@ -59,6 +62,7 @@ pub(super) async fn list(
         } @else if rows.is_empty() { p { "No advisory of the database is so." } }
         @else {
             p.muted { (count(total as u64, "advisory").replace("advisorys", "advisories")) ", the newest report first." }
+            @if n_pending > 0 { p.note { (words::chip(words::Look::Waiting, "not matched yet")) " " (count(n_pending, "release")) ": more may be covered than is counted here." } }
             (table("Advisories", &["Advisory", "Package", "Kind", "Severity", "Reported", "Releases covered", "Title"], &rows))
         }
         (more(first.as_deref(), next.as_deref()))
