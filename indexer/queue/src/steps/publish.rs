@@ -18,14 +18,10 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
     for facts in engine.store.publish_facts(&ids).await? {
         let Some(mark) = by_release.get(&facts.release.id) else { continue };
         // Matched with a later state of the advisories than is known here: not to be left out of the row.
-        if facts
-            .matches
-            .iter()
-            .any(|found| known.as_ref().is_none_or(|known| !known.by_id.contains_key(&found.advisory)))
-        {
+        let Some(advisories) = match_state(&facts, known.as_deref()) else {
             too_early.push(*mark);
             continue;
-        }
+        };
         let inspection = facts.inspection.as_ref().map(inspection_facts);
         let published = ::publish::publish(
             &Facts {
@@ -34,7 +30,7 @@ pub(crate) async fn publish(engine: &Engine, marks: &[Mark]) -> Result<(), Queue
                 download: download_state(&facts),
                 inspection: inspection.as_ref(),
                 source: source_state(&facts),
-                advisories: match_state(&facts, known.as_deref()),
+                advisories,
                 now,
             },
             facts.previous.as_ref(),
@@ -92,12 +88,13 @@ fn inspection_facts(row: &store::InspectionRow) -> InspectionFacts {
     }
 }
 
-fn match_state(facts: &PublishFacts, known: Option<&Known>) -> MatchState {
+/// `None`: a match that stands is of an advisory not known here. While another match is due, matches may be of one that is gone.
+fn match_state(facts: &PublishFacts, known: Option<&Known>) -> Option<MatchState> {
     if facts.open.iter().any(|open| open.step == Step::Match) {
-        return MatchState::Waiting;
+        return Some(MatchState::Waiting);
     }
-    let Some(known) = known else { return MatchState::NoDatabase };
-    let matches = facts.matches.iter().filter_map(|found| {
+    let Some(known) = known else { return facts.matches.is_empty().then_some(MatchState::NoDatabase) };
+    let matches = facts.matches.iter().map(|found| {
         let advisory = known.by_id.get(&found.advisory).and_then(|at| known.advisories.get(*at))?;
         Some(KnownAdvisory {
             id: found.advisory.clone(),
@@ -107,5 +104,6 @@ fn match_state(facts: &PublishFacts, known: Option<&Known>) -> MatchState {
             flags: found.flags.clone(),
         })
     });
-    MatchState::Matched { db_commit: known.state.commit.commit.clone(), matches: matches.collect() }
+    let matches = matches.collect::<Option<_>>()?;
+    Some(MatchState::Matched { db_commit: known.state.commit.commit.clone(), matches })
 }
